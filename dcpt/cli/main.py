@@ -1,0 +1,59 @@
+"""The command ``dcpt``: its verbs, and one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dcpt import __version__
+from dcpt.cli import compare, demo, doctor, fit, ingest, launch, laws, plan, report, schema, sweep
+from dcpt.core.errors import DcptError
+
+app = typer.Typer(
+    name="dcpt",
+    help="Find the data mixture for continual pre-training from small proxy runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(sweep.app, name="sweep")
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(laws.app, name="laws")
+for _name, _function, _example in (
+    ("fit", fit.fit, "dcpt fit losses.csv -o fits/mine"),
+    ("plan", plan.plan, "dcpt plan fits/mine --at N=1M,D=2M --keep 'general <= +5%'"),
+    ("launch", launch.launch, "dcpt launch fits/mine/plan.json --sweep experiments/mine --dry-run"),
+    ("compare", compare.compare, "dcpt compare fits/mine"),
+    ("report", report.report, "dcpt report fits/mine"),
+    ("schema", schema.schema, "dcpt schema sweep"),
+    ("doctor", doctor.doctor, "dcpt doctor"),
+    ("demo", demo.demo, "dcpt demo"),
+):
+    app.command(_name, epilog=f"Example: {_example}")(_function)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dcpt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a known error is one sentence on stderr and its exit code."""
+    try:
+        app()
+    except DcptError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

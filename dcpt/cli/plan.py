@@ -1,0 +1,96 @@
+"""``dcpt plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dcpt.cli import show
+
+
+def plan(
+    fits: Annotated[Path, typer.Argument(help="Folder of the fits.")],
+    at: Annotated[str | None, typer.Option(help="Target: N=7B,D=20B.")] = None,
+    sweep: Annotated[Path | None, typer.Option(help="Take target and tolerance from this sweep file.")] = None,
+    keep: Annotated[str | None, typer.Option(help="'general <= +2%', '+0.05' (nats) or '2.95' (nats).")] = None,
+    objective: Annotated[Path | None, typer.Option(help="YAML file with the whole objective.")] = None,
+    general_now: Annotated[float | None, typer.Option(help="General loss of the target's base, measured.")] = None,
+    r_min: Annotated[float | None, typer.Option(help="Least domain share to consider.")] = None,
+    r_max: Annotated[float | None, typer.Option(help="Greatest domain share to consider.")] = None,
+    level: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
+    law: Annotated[str | None, typer.Option(help="Plan with this law (default: best on the held-out size).")] = None,
+    losses: Annotated[Path | None, typer.Option(help="Loss table with the base's losses (default: the fits').")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File (default: FITS/plan.json).")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 5 unless the data support the answer.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a plan that is there.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Find the domain share with the lowest domain loss that keeps the general loss in bounds."""
+    from dcpt.cli.fit_folder import open_table
+    from dcpt.cli.options import fresh
+    from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
+    from dcpt.fit.fit_file import load_fits
+    from dcpt.plan.make_plan import make_plan
+
+    path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
+    fresh(path, force)
+    question = _objective(at, sweep, keep, objective, data_root)
+    for name, value in (("general_now", general_now), ("r_min", r_min), ("r_max", r_max)):
+        if value is not None:
+            question[name] = value
+    if objective is None or level != 0.9:
+        question["level"] = level
+    from dcpt.plan.objective import Objective
+
+    asked = Objective.of(question)
+    try:
+        table = open_table(fits if fits.is_dir() else fits.parent, losses)
+    except ConfigError:
+        if losses is not None or (asked.keep.needs_base and asked.general_now is None):
+            raise
+        table = None
+    answer = make_plan(load_fits(fits), asked, table, law)
+    answer.save(path)
+    if json:
+        show.document("plan", {"path": str(path), **answer.to_dict()})
+    else:
+        show.result(answer.summary())
+        show.say(f"written: {path}")
+    if strict and answer.verdict != "supported":
+        raise typer.Exit(EXIT_DOUBTFUL)
+
+
+def _objective(
+    at: str | None, sweep: Path | None, keep: str | None, objective: Path | None, data_root: Path | None
+) -> dict[str, Any]:
+    from dcpt.core.errors import ConfigError
+    from dcpt.core.quantity import parse_assignments
+
+    question: dict[str, Any] = {}
+    if objective is not None:
+        from dcpt.plan.objective import Objective
+
+        question = Objective.read(objective).model_dump(mode="json", exclude_none=True)
+    if sweep is not None:
+        from dcpt.sweep.prepare import prepare
+
+        made = prepare(sweep, data_root, show.say)
+        if made.spec.target is None:
+            raise ConfigError(f"{sweep}: the sweep file has no target.", hint="say it with --at N=7B,D=20B")
+        target = made.spec.target
+        question = {"N": made.design.rungs[target.size.name].N, "D": target.tokens, "keep": target.keep}
+    if at is not None:
+        found = parse_assignments(at, "--at")
+        odd = sorted(set(found) - {"N", "D"})
+        if odd:
+            raise ConfigError(f"--at: {odd[0]!r} is unknown; wanted N and D, as in N=7B,D=20B.")
+        question.update(found)
+    if keep is not None:
+        question["keep"] = keep
+    for name, hint in (("N", "--at N=7B,D=20B"), ("D", "--at N=7B,D=20B"), ("keep", "--keep 'general <= +2%'")):
+        if name not in question:
+            raise ConfigError(f"plan: {name} is not given.", hint=f"pass {hint}, or --sweep, or --objective")
+    return question

@@ -1,0 +1,95 @@
+"""A bar with an ETA on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from dcpt.cli.show import hours, say
+
+QUIET_INTERVAL = 20.0
+"""Seconds between lines where there is no terminal."""
+
+
+class Progress:
+    """Follows the workers' events; use as a context manager, call with each event.
+
+    Parameters
+    ----------
+    work : mapping
+        Run id to its share of the work (any unit).
+    first_steps : mapping
+        Run id to the step it starts after.
+    done : set of str
+        Runs that are finished already.
+    """
+
+    def __init__(self, work: Mapping[str, float], first_steps: Mapping[str, int], done: set[str]) -> None:
+        self.work, self.first_steps = dict(work), dict(first_steps)
+        self.total = sum(work.values()) or 1.0
+        self.share = {name: 1.0 if name in done else 0.0 for name in work}
+        self.before = self._done()
+        self.rates: dict[str, float] = {}
+        self.started = self.spoken = time.monotonic()
+        self.bar: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            self.bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[eta]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task("training", total=1.0, completed=self.before, eta="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Take one event of a worker."""
+        name = event.get("run_id")
+        kind = event["event"]
+        if kind == "progress" and name in self.share:
+            first = self.first_steps.get(name, 0)
+            span = max(1, int(event["steps"]) - first)
+            self.share[name] = min(1.0, max(0.0, (int(event["step"]) - first) / span))
+            self.rates[name] = float(event.get("tokens_per_second") or 0.0)
+        elif kind == "finished" and name in self.share:
+            self.share[name] = 1.0
+            self.rates.pop(name, None)
+        elif kind in ("failed", "abandoned", "retry"):
+            self.rates.pop(str(name), None)
+            if kind != "failed" or "retry" not in event:
+                say(f"{kind}: {name}: {event.get('reason', '')}")
+        self._show()
+
+    def _done(self) -> float:
+        return sum(self.work[name] * share for name, share in self.share.items()) / self.total
+
+    def _show(self) -> None:
+        done, elapsed = self._done(), time.monotonic() - self.started
+        made = done - self.before
+        eta = f"ETA {hours(elapsed * (1 - done) / made / 3600)}" if made > 0.005 and elapsed > 3 else ""
+        finished = sum(share == 1.0 for share in self.share.values())
+        text = f"{finished}/{len(self.share)} runs  {sum(self.rates.values()) / 1e3:.0f}k tokens/s"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, description=text, eta=eta)
+        elif time.monotonic() - self.spoken >= QUIET_INTERVAL:
+            self.spoken = time.monotonic()
+            say(f"  {100 * done:3.0f} %  {text}  {eta}")

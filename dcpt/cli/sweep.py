@@ -1,0 +1,190 @@
+"""``dcpt sweep``: new, check, run, status."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dcpt.cli import show
+from dcpt.cli.progress import Progress
+from dcpt.core.quantity import format_quantity
+
+app = typer.Typer(help="Train proxy models over ratios, sizes and budgets.", no_args_is_help=True)
+
+SweepPath = Annotated[Path, typer.Argument(help="The sweep file, or its folder.")]
+DataRoot = Annotated[
+    Path | None, typer.Option(help="Folder that relative corpus paths start from (default: the sweep's).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Slots = Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per GPU, else per core).")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+MaxHours = Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")]
+
+
+@app.command(epilog="Example: dcpt sweep new experiments/mine")
+def new(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a sweep file that is there.")] = False,
+) -> None:
+    """Write a sweep file to start from: the embedded corpora, four sizes, five ratios."""
+    from importlib.resources import files as resources
+
+    from dcpt.core.errors import ConfigError
+    from dcpt.core.files import write_text
+
+    path = folder / "sweep.yaml"
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: is there already.", hint="pass --force to replace it")
+    write_text(path, (resources("dcpt.sweep") / "demo.yaml").read_text(encoding="utf-8"))
+    show.result(str(path))
+
+
+@app.command(epilog="Example: dcpt sweep check experiments/mine")
+def check(path: SweepPath, data_root: DataRoot = None, json: Json = False) -> None:
+    """Check a sweep file, tokenise its corpora, count runs and price them. Trains nothing."""
+    from dcpt.sweep.prepare import prepare
+    from dcpt.sweep.price import price
+
+    sweep = prepare(path, data_root, show.say)
+    cost = price(sweep)
+    if json:
+        show.document("sweep-check", describe(sweep, cost))
+    else:
+        show.result(summary(sweep, cost))
+
+
+@app.command(epilog="Example: dcpt sweep run experiments/mine --max-hours 2")
+def run(
+    path: SweepPath,
+    data_root: DataRoot = None,
+    slots: Slots = None,
+    device: Device = "auto",
+    max_hours: MaxHours = None,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
+    json: Json = False,
+) -> None:
+    """Run what is not finished and write losses.csv. Safe to interrupt and to run again."""
+    from dcpt.core.errors import RunError
+    from dcpt.sweep.prepare import prepare
+    from dcpt.sweep.price import check_limit, price
+    from dcpt.sweep.run_sweep import run_sweep
+    from dcpt.sweep.status import status_frame
+
+    sweep = prepare(path, data_root, show.say)
+    cost = price(sweep)
+    show.say(summary(sweep, cost, slots))
+    check_limit(sweep, cost, max_hours, yes)
+    if dry_run:
+        if json:
+            show.document("sweep-run", {"dry_run": True, **describe(sweep, cost)})
+        return
+    frame = status_frame(sweep)
+    done = set(frame.loc[frame["status"] == "finished", "run_id"])
+    first = {run.run_id: run.first_step for run in sweep.design.runs}
+    try:
+        with Progress(sweep.design.work, first, done) as progress:
+            outcome = run_sweep(sweep, slots, device, progress)
+    except KeyboardInterrupt:
+        show.say("stopped; every run keeps its last evaluation, the same command goes on from there")
+        raise typer.Exit(130) from None
+    lost = {**outcome.outcome.failed, **outcome.outcome.abandoned}
+    if json:
+        show.document(
+            "sweep-run",
+            {
+                "losses": str(outcome.path),
+                "finished": len(outcome.outcome.finished),
+                "failed": outcome.outcome.failed,
+                "abandoned": outcome.outcome.abandoned,
+            },
+        )
+    else:
+        show.result(f"{outcome.path}: {len(outcome.table)} rows of {len(outcome.outcome.finished)} runs")
+    if lost:
+        name, reason = next(iter(lost.items()))
+        raise RunError(
+            f"{len(lost)} of {len(sweep.design.runs)} runs did not finish; the first: {name}: {reason}.",
+            hint="the others are in the loss table; dcpt sweep status names them all",
+        )
+
+
+@app.command(epilog="Example: dcpt sweep status experiments/mine")
+def status(
+    path: SweepPath,
+    data_root: DataRoot = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat every 5 seconds.")] = False,
+    json: Json = False,
+) -> None:
+    """Show which runs are finished, started, waiting or lost."""
+    from dcpt.sweep.prepare import prepare
+    from dcpt.sweep.status import status_frame
+
+    sweep = prepare(path, data_root, show.say)
+    while True:
+        frame = status_frame(sweep)
+        if json:
+            show.document("sweep-status", {"runs": frame.to_dict("records")})
+        else:
+            counts = frame.groupby(["size", "status"], sort=False).size().unstack(fill_value=0)
+            show.result(show.table([{"size": size, **row} for size, row in counts.to_dict("index").items()]))
+            for row in frame[frame["reason"] != ""].itertuples():
+                show.result(f"{row.status}: {row.run_id}: {row.reason}")
+        if not watch or not set(frame["status"]) & {"waiting", "started"}:
+            return
+        time.sleep(5)
+
+
+def summary(sweep: Any, cost: Any, slots: int | None = None) -> str:
+    """What a sweep will do and cost, as text."""
+    from dcpt.sweep.price import wall_hours
+
+    finished = int(cost.frame["finished"].sum())
+    total = len(sweep.design.runs)
+    spec = sweep.spec
+    lines = [
+        f"{spec.name}: {total} runs, {len(spec.model.sizes)} sizes x {len(spec.cpt.ratios)} ratios x "
+        f"{len(spec.cpt.budgets)} budgets; {finished} finished, {total - finished} to do"
+    ]
+    for name, corpus in sweep.design.corpora.items():
+        lines.append(
+            f"  {corpus.role:<8}{name}: {format_quantity(corpus.train.tokens)} tokens to train on, "
+            f"{format_quantity(corpus.heldout.tokens)} held out"
+        )
+    rows = [
+        {
+            "size": row["size"],
+            "N": format_quantity(row["N"]),
+            "runs to do": row["runs"] - row["finished"],
+            "tokens": format_quantity(row["tokens"]),
+            "FLOPs": format_quantity(row["flops"]),
+            f"{cost.hardware.name} hours": f"{row['hours']:.2g} ({row['hours_low']:.2g} - {row['hours_high']:.2g})",
+        }
+        for row in cost.frame.to_dict("records")
+    ]
+    lines += ["  " + line for line in show.table(rows).splitlines()]
+    low, likely, high = wall_hours(cost, slots)
+    lines.append(f"  on this machine about {show.hours(likely)} ({show.hours(low)} to {show.hours(high)})")
+    lines += [f"  note: {note}" for note in sweep.notes]
+    return "\n".join(lines)
+
+
+def describe(sweep: Any, cost: Any) -> dict[str, Any]:
+    """What a sweep will do and cost, as JSON values."""
+    return {
+        "name": sweep.spec.name,
+        "runs": len(sweep.design.runs),
+        "sizes": cost.frame.to_dict("records"),
+        "hardware": cost.hardware.name,
+        "flops": cost.flops,
+        "device_hours": list(cost.hours),
+        "notes": list(sweep.notes),
+        "corpora": {
+            name: {"role": corpus.role, "tokens": corpus.train.tokens, "hash": corpus.hash}
+            for name, corpus in sweep.design.corpora.items()
+        },
+    }

@@ -1,0 +1,104 @@
+"""What a run is fed: token shares per corpus, phase by phase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Mapping
+
+from dcpt.core.errors import ConfigError
+from dcpt.core.symbols import DOMAIN, ROLES
+
+
+def _frozen(mapping: Mapping[str, object]) -> Mapping[str, object]:
+    return MappingProxyType(dict(mapping))
+
+
+@dataclass(frozen=True)
+class MixturePhase:
+    """Token shares in force from one sequence of the run on.
+
+    Parameters
+    ----------
+    start : int
+        Index of the first sequence of the phase, counted from the start of the run.
+    shares : mapping
+        Corpus name to its share of tokens; the shares sum to 1.
+    """
+
+    start: int
+    shares: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shares", _frozen({name: float(share) for name, share in self.shares.items()}))
+        if self.start < 0:
+            raise ConfigError(f"mixture: a phase starts at sequence {self.start}; wanted 0 or more.")
+        if not self.shares or any(not 0 <= share <= 1 for share in self.shares.values()):
+            raise ConfigError(f"mixture: shares are {dict(self.shares)}; wanted numbers in [0, 1].")
+        if abs(sum(self.shares.values()) - 1) > 1e-9:
+            raise ConfigError(f"mixture: shares {dict(self.shares)} sum to {sum(self.shares.values())}; wanted 1.")
+
+
+@dataclass(frozen=True)
+class MixtureSpec:
+    """A mixture of corpora: the sampler is a pure function of this and of the step.
+
+    Parameters
+    ----------
+    roles : mapping
+        Corpus name to ``"general"`` or ``"domain"``.
+    phases : tuple of MixturePhase
+        In order of ``start``; the first starts at sequence 0.
+    seed : int
+        Order of the documents' windows and of the corpora within a block.
+    block : int
+        Sequences within which the counts per corpus are exact.
+    skip : mapping
+        Corpus name to the number of windows an earlier run (the base) has already used; they are
+        held back from this run.
+    skip_seed : int
+        The seed that earlier run drew its windows with.
+    limit : mapping
+        Corpus name to the largest number of distinct windows this run may use (a limited supply).
+
+    Raises
+    ------
+    ConfigError
+        When shares, roles, phases or counts do not fit together.
+    """
+
+    roles: Mapping[str, str]
+    phases: tuple[MixturePhase, ...]
+    seed: int
+    block: int
+    skip: Mapping[str, int] = field(default_factory=dict)
+    skip_seed: int = 0
+    limit: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("roles", "skip", "limit"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        object.__setattr__(self, "phases", tuple(self.phases))
+        starts = [phase.start for phase in self.phases]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ConfigError(f"mixture: phases start at {starts}; wanted 0 first and then growing numbers.")
+        for phase in self.phases:
+            if set(phase.shares) != set(self.roles):
+                raise ConfigError(
+                    f"mixture: a phase names {sorted(phase.shares)}; wanted exactly {sorted(self.roles)}."
+                )
+        if any(role not in ROLES for role in self.roles.values()):
+            raise ConfigError(f"mixture: roles are {dict(self.roles)}; wanted general or domain.")
+        if self.block < 1:
+            raise ConfigError(f"mixture: block is {self.block}; wanted at least 1 sequence.")
+
+    @property
+    def r(self) -> float:
+        """Domain share of tokens of the last phase."""
+        shares = self.phases[-1].shares
+        return float(sum(share for name, share in shares.items() if self.roles[name] == DOMAIN))
+
+    @property
+    def replay(self) -> float:
+        """General share of tokens of the last phase, 1 - r."""
+        return 1.0 - self.r

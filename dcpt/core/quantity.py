@@ -1,0 +1,80 @@
+"""Numbers as people write them: 7B, 1.3M, 20e9, 40%."""
+
+from __future__ import annotations
+
+import re
+
+from dcpt.core.errors import ConfigError
+
+_SCALE = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+_PATTERN = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKMGBT]?)\s*")
+
+
+def parse_quantity(text: str | int | float, what: str = "quantity") -> float:
+    """Parse a number with an optional magnitude letter (k, M, B or G, T).
+
+    Parameters
+    ----------
+    text : str, int or float
+        ``"7B"``, ``"1.3M"``, ``"20e9"`` or a plain number.
+    what : str
+        Name of the quantity, for the error message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ConfigError
+        When the text is not such a number.
+
+    Examples
+    --------
+    >>> parse_quantity("1.3M")
+    1300000.0
+    """
+    if isinstance(text, bool):
+        raise ConfigError(f"{what}: got {text!r}; wanted a number such as 7B or 1.3M.")
+    if isinstance(text, (int, float)):
+        return float(text)
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"{what}: got {text!r}; wanted a number such as 7B, 1.3M or 20e9.",
+            hint="magnitudes are k, M, B (or G) and T",
+        )
+    return float(match.group(1)) * _SCALE[match.group(2)]
+
+
+def format_quantity(value: float, digits: int = 3) -> str:
+    """Spell a number with a magnitude letter: 1300000 -> ``1.3M``.
+
+    Examples
+    --------
+    >>> format_quantity(7e9)
+    '7B'
+    """
+    for letter, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= scale * (1 - 0.5 * 10**-digits):
+            return f"{value / scale:.{digits}g}{letter}"
+    return f"{value:.{digits}g}"
+
+
+def parse_assignments(text: str, what: str) -> dict[str, str]:
+    """Split ``"N=7B,D=20B"`` into its pairs.
+
+    Raises
+    ------
+    ConfigError
+        When a part is not ``name=value`` or a name stands twice.
+    """
+    pairs: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise ConfigError(f"{what}: got {part!r}; wanted name=value pairs such as N=7B,D=20B.")
+        if name.strip() in pairs:
+            raise ConfigError(f"{what}: {name.strip()!r} stands twice in {text!r}.")
+        pairs[name.strip()] = value.strip()
+    return pairs

@@ -1,0 +1,1 @@
+"""Text to tokens on disk, and exact mixtures of them."""

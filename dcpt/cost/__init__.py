@@ -1,0 +1,1 @@
+"""What a run costs: parameters by component, FLOPs by convention, hours on named hardware."""

@@ -1,0 +1,39 @@
+"""Reasons not to lean on a fit, as typed entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from dcpt.core.errors import DataError
+
+Kind = Literal[
+    "max_iter", "bound_hit", "not_identified", "rank", "correlated", "starts_disagree", "monotone",
+    "irreducible", "few_runs", "few_sizes", "bootstrap", "holdout", "mixed_data",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FitWarning:
+    """One reason for doubt.
+
+    Parameters
+    ----------
+    kind : str
+        What sort of doubt, for programs.
+    message : str
+        One sentence for people.
+    parameters : tuple of str
+        Parameters concerned.
+    """
+
+    kind: Kind
+    message: str
+    parameters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise DataError(f"fit warning: kind is {self.kind!r}; wanted one of {', '.join(get_args(Kind))}.")
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,200 @@
+"""Fitting: a loss table and a law in, a LawFit out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcpt.core.errors import ConfigError, FitError
+from dcpt.core.loss_table import LossTable
+from dcpt.fit.bootstrap import DRAWS, resample
+from dcpt.fit.dataset import FitData, prepare
+from dcpt.fit.diagnose import check_design, diagnose
+from dcpt.fit.doubt import FitWarning
+from dcpt.fit.fit_file import FitSet
+from dcpt.fit.holdout import score_holdouts
+from dcpt.fit.law_fit import LawFit
+from dcpt.fit.law_fit_json import round_draws
+from dcpt.fit.objective import HUBER_DELTA, Problem
+from dcpt.fit.residuals import residual_sigma
+from dcpt.fit.solve import solve
+from dcpt.fit.space import read_params
+from dcpt.fit.starts import start_grid
+from dcpt.laws.law import Law
+from dcpt.laws.registry import get_law
+
+Array = NDArray[np.float64]
+
+LAWS = ("d-cpt", "chinchilla")
+"""Laws fitted by default: the published law of the mixture, and the one that is blind to it."""
+
+
+def fit_law(
+    law: str | Law,
+    table: LossTable,
+    eval_set: str,
+    *,
+    params: Any = None,
+    corners: bool = False,
+    bootstrap: int = DRAWS,
+    seed: int = 0,
+    delta: float = HUBER_DELTA,
+    holdouts: bool = True,
+    metric: str = "loss",
+) -> LawFit:
+    """Fit a law to the losses of one evaluation set.
+
+    The point fit has no random part: it starts from the best cells of a grid of exponents and ends
+    at the optimum of the Huber loss of the log residuals.
+
+    Parameters
+    ----------
+    law : str or Law
+        The law or its name.
+    table : LossTable
+        Measured losses; rows with phase ``end`` and D > 0 are fitted.
+    eval_set, metric : str
+        Which loss.
+    params : lmfit.Parameters, optional
+        From ``law.lmfit_parameters()``, with parameters fixed, bounded or tied (`expr`).
+    corners : bool
+        Also fit rows with r = 0 or r = 1.
+    bootstrap : int
+        Number of refits to resampled runs; 0 for none.
+    seed : int
+        Seed of the resampling.
+    delta : float
+        Huber threshold of the log residual.
+    holdouts : bool
+        Whether to score refits that leave out the largest N, each inner ratio and the largest D.
+
+    Returns
+    -------
+    LawFit
+
+    Raises
+    ------
+    ConfigError
+        When the law, the evaluation set or a parameter is unknown, or a number is out of range.
+    DataError
+        When no row can be fitted.
+    FitError
+        When the design cannot tell the law's parameters apart at all (one size, one ratio, too few rows).
+    """
+    law = get_law(law)
+    if bootstrap < 0 or not delta > 0:
+        raise ConfigError(f"fit: bootstrap is {bootstrap} and delta {delta}; wanted 0 or more, and above 0.")
+    data, corner_data = prepare(table, eval_set, metric=metric, corners=corners)
+    space = read_params(law, params)
+    check_design(law, data, space)
+    problem = Problem(law, data, space, delta)
+    solution = solve(problem, start_grid(law, data, space))
+    draws = resample(problem, solution.u, bootstrap, seed)
+    residual = problem.residual(solution.u)
+    error = data.loss * np.expm1(residual)
+    scores, doubts = score_holdouts(law, data, space, delta, bootstrap, seed) if holdouts else ((), ())
+    return LawFit(
+        law=law,
+        eval_set=eval_set,
+        role=data.role,
+        metric=metric,
+        unit=data.unit,
+        theta=solution.theta,
+        draws=round_draws(draws.theta),
+        units=data.units,
+        ranges={name: (float(getattr(data, name).min()), float(getattr(data, name).max())) for name in "NDr"},
+        status=solution.status,
+        objective=solution.objective,
+        delta=float(delta),
+        agree=solution.agree,
+        starts=solution.starts,
+        draws_converged=draws.converged,
+        residual_sigma=residual_sigma(residual, len(space.free)),
+        mae=float(np.abs(error).mean()),
+        mape=float(np.abs(error / data.loss).mean()),
+        rows=len(data),
+        runs=len(np.unique(data.groups)),
+        dropped=data.dropped,
+        holdouts=scores,
+        corner_errors=_corner_errors(law, solution.theta, corner_data),
+        warnings=(*diagnose(problem, solution, draws), *doubts, *_table_doubts(table, eval_set, metric)),
+        fixed=space.fixed,
+        ties=space.ties,
+        fingerprint=table.fingerprint,
+        seed=seed,
+    )
+
+
+def _table_doubts(table: LossTable, eval_set: str, metric: str) -> Iterator[FitWarning]:
+    frame = table.select(eval_set, metric).frame
+    if metric == "loss" and frame["tokenizer"].nunique() > 1:
+        yield FitWarning(
+            "mixed_data",
+            f"The rows of {eval_set} come from {frame['tokenizer'].nunique()} tokenizers, whose losses per "
+            "token do not compare; fit bits per byte (metric bpb) instead.",
+        )
+
+
+def _corner_errors(law: Law, theta: Array, corners: FitData) -> dict[str, Mapping[str, float]]:
+    found: dict[str, Mapping[str, float]] = {}
+    for share in (0.0, 1.0):
+        rows = corners.take(corners.r == share)
+        if len(rows):
+            error = law.evaluate(theta, rows.inputs) - rows.loss
+            found[f"r = {share:g}"] = {
+                "rows": len(rows),
+                "mae": float(np.abs(error).mean()),
+                "bias": float(error.mean()),
+            }
+    return found
+
+
+def fit_table(
+    table: LossTable,
+    laws: Sequence[str | Law] = LAWS,
+    eval_sets: Sequence[str] | None = None,
+    **options: Any,
+) -> FitSet:
+    """Fit several laws to several evaluation sets.
+
+    Parameters
+    ----------
+    table : LossTable
+        Measured losses.
+    laws : sequence of str or Law
+        Laws to fit.
+    eval_sets : sequence of str, optional
+        By default ``general`` and ``domain`` when the table has them, otherwise all sets.
+    **options
+        As in `fit_law`.
+
+    Returns
+    -------
+    FitSet
+        A law whose terms the data cannot tell apart is left out, with the reason in ``refused``.
+
+    Raises
+    ------
+    FitError
+        When no law can be fitted to a set.
+    """
+    if isinstance(laws, str) or not laws:
+        raise ConfigError(f"fit: laws is {laws!r}; wanted a sequence of names such as ('d-cpt',).")
+    pooled = tuple(name for name in table.eval_sets if name in ("general", "domain"))
+    names = tuple(eval_sets) if eval_sets is not None else pooled or table.eval_sets
+    fits: list[LawFit] = []
+    refused: dict[str, str] = {}
+    for eval_set in names:
+        reasons = []
+        for law in laws:
+            try:
+                fits.append(fit_law(law, table, eval_set, **options))
+            except FitError as error:
+                refused[f"{get_law(law).name} on {eval_set}"] = str(error)
+                reasons.append(error)
+        if len(reasons) == len(laws):
+            raise reasons[0]
+    return FitSet(tuple(fits), refused)

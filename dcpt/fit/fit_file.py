@@ -1,0 +1,174 @@
+"""Several fits in one file: ``fits/<name>/fit.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from dcpt.core import files
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.core.symbols import ROLES
+from dcpt.fit.law_fit import LawFit
+from dcpt.fit.score import LARGEST_N
+
+SCHEMA_VERSION = 1
+FILE_NAME = "fit.json"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FitSet:
+    """Fits of several laws to several evaluation sets of one table.
+
+    Parameters
+    ----------
+    fits : tuple of LawFit
+        Each (law, evaluation set) once.
+    refused : mapping
+        "law on set" to why it could not be fitted.
+    """
+
+    fits: tuple[LawFit, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fits", tuple(self.fits))
+        object.__setattr__(self, "refused", MappingProxyType(dict(self.refused)))
+        if not self.fits:
+            raise ConfigError("fits: there is none; wanted at least one fit.")
+        keys = [(fit.law.name, fit.eval_set, fit.metric) for fit in self.fits]
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ConfigError(f"fits: law {twice[0]} on {twice[1]} stands twice.")
+
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """Names of the laws, in order of appearance."""
+        return tuple(dict.fromkeys(fit.law.name for fit in self.fits))
+
+    @property
+    def eval_sets(self) -> tuple[str, ...]:
+        """Names of the evaluation sets, in order of appearance."""
+        return tuple(dict.fromkeys(fit.eval_set for fit in self.fits))
+
+    def get(self, law: str, eval_set: str) -> LawFit:
+        """The fit of one law to one evaluation set.
+
+        Raises
+        ------
+        ConfigError
+            When there is none.
+        """
+        for fit in self.fits:
+            if (fit.law.name, fit.eval_set) == (law, eval_set):
+                return fit
+        raise ConfigError(
+            f"fits: law {law!r} on {eval_set!r} is not there; there are "
+            + ", ".join(f"{fit.law.name} on {fit.eval_set}" for fit in self.fits)
+            + ".",
+            hint=self.refused.get(f"{law} on {eval_set}"),
+        )
+
+    def best(self, role: str, law: str | None = None) -> LawFit:
+        """The fit to plan with for one side or evaluation set.
+
+        Parameters
+        ----------
+        role : str
+            ``general``, ``domain``, or the name of an evaluation set.
+        law : str, optional
+            The law; by default the one with the lowest error on the largest size held out, or in
+            sample where no hold-out was scored.
+
+        Raises
+        ------
+        ConfigError
+            When no fit is of that side.
+        """
+        wanted = [fit for fit in self.fits if fit.eval_set == role]
+        if not wanted and role in ROLES:
+            sides = [fit.eval_set for fit in self.fits if fit.role == role]
+            if len(set(sides)) > 1:
+                raise ConfigError(
+                    f"fits: the {role} side has several evaluation sets and none pooled: "
+                    f"{', '.join(dict.fromkeys(sides))}.",
+                    hint="name the one to plan with",
+                )
+            wanted = [fit for fit in self.fits if fit.role == role]
+        if not wanted:
+            raise ConfigError(f"fits: nothing is fitted on {role!r}; there are {', '.join(self.eval_sets)}.")
+        if law is not None:
+            return self.get(law, wanted[0].eval_set)
+        scored = all(fit.holdout(LARGEST_N) for fit in wanted)
+        return min(wanted, key=lambda fit: fit.holdout(LARGEST_N)[0].mae if scored else fit.mae)
+
+    def holdout_frame(self) -> pd.DataFrame:
+        """Hold-out errors of laws and baselines, one row each: eval_set, kind, level, model, rows, errors."""
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for fit in self.fits:
+            for item in fit.holdouts:
+                key = (fit.eval_set, item.kind, item.level, item.model)
+                rows.setdefault(key, {"eval_set": fit.eval_set, **vars(item)})
+        return pd.DataFrame(list(rows.values()))
+
+    def summary(self) -> str:
+        """Every fit in words, and the comparison of the laws."""
+        from dcpt.fit.summary import compare_text
+
+        return "\n\n".join([*(fit.summary() for fit in self.fits), compare_text(self)])
+
+    def save(self, path: Path | str) -> Path:
+        """Write ``fit.json`` (into `path` when it is a folder or has no ending), atomically."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "fits",
+            "refused": dict(self.refused),
+            "fits": [fit.to_dict() for fit in self.fits],
+        }
+        return files.write_json(_file(path), document)
+
+    @classmethod
+    def load(cls, path: Path | str) -> FitSet:
+        """Read ``fit.json`` from a file or its folder.
+
+        Raises
+        ------
+        DataError
+            When the file is absent or is not such a file, or a law has changed since.
+        """
+        path = _file(path)
+        document = files.read_json(path, "a file of fits", SCHEMA_VERSION)
+        items = document.get("fits")
+        if not isinstance(items, list) or not items:
+            raise DataError(f"{path}: holds no fits.")
+        fits = tuple(
+            LawFit.from_dict(item, where=f"{path}, fit {number}")
+            for number, item in enumerate(items, start=1)
+        )
+        try:
+            return cls(fits, document.get("refused", {}))
+        except ConfigError as error:
+            raise DataError(f"{path}: {error.message}", hint=error.hint) from None
+
+    def __iter__(self) -> Iterator[LawFit]:
+        return iter(self.fits)
+
+    def __len__(self) -> int:
+        return len(self.fits)
+
+    def __repr__(self) -> str:
+        return f"FitSet({', '.join(f'{fit.law.name} on {fit.eval_set}' for fit in self.fits)})"
+
+
+def _file(path: Path | str) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".json" else path / FILE_NAME
+
+
+def load_fits(path: Path | str) -> FitSet:
+    """Read a ``fit.json``; see `FitSet.load`."""
+    return FitSet.load(path)

@@ -1,0 +1,263 @@
+"""A fitted law: values, draws, doubts and everything a prediction needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from dcpt.core.errors import ConfigError
+from dcpt.fit.dataset import Units, share_of
+from dcpt.fit.doubt import FitWarning
+from dcpt.fit.score import LARGEST_D, LARGEST_N, HoldoutScore
+from dcpt.fit.solve import Status
+from dcpt.laws.law import Law
+
+if TYPE_CHECKING:
+    import lmfit
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LawFit:
+    """One law fitted to one evaluation set. Made by `dcpt.fit.fit_law`.
+
+    Attributes
+    ----------
+    law : Law
+        The law.
+    eval_set, role, metric, unit : str
+        Whose loss, on which side, in which unit.
+    theta : ndarray, shape (p,)
+        Parameters in the law's order, for N and D in `units`.
+    draws : ndarray, shape (n_draws, p)
+        Parameters refitted to resampled runs.
+    units : Units
+        What the law counts N and D in.
+    ranges : mapping
+        "N", "D" and "r" to the (lowest, highest) fitted value.
+    status : {"converged", "max_iter", "bound_hit"}
+        How the point fit ended.
+    objective, delta : float
+        Sum of the Huber losses of the log residuals, and its threshold.
+    agree, starts : int
+        Starts that ended in the best objective, and all of them.
+    draws_converged : float
+        Share of the refits that converged; the draws are those.
+    residual_sigma : float
+        Robust standard deviation of the log residuals.
+    mae, mape : float
+        In-sample mean absolute error, in the loss's unit and as a share of the loss.
+    rows, runs : int
+        Rows fitted, and independent runs behind them.
+    dropped : mapping
+        Reason to the number of rows left out.
+    holdouts : tuple of HoldoutScore
+        Errors of this law and of the baselines on rows left out of a refit.
+    corner_errors : mapping
+        "r = 0" and "r = 1" to rows, mae and bias of the fit on corner rows it has not seen.
+    warnings : tuple of FitWarning
+        Reasons for doubt.
+    fixed, ties : mapping
+        Parameters the user held at a value or tied to others.
+    fingerprint : str
+        Hash of the loss table.
+    seed : int
+        Seed of the draws.
+    """
+
+    law: Law
+    eval_set: str
+    role: str
+    metric: str
+    unit: str
+    theta: Array
+    draws: Array
+    units: Units
+    ranges: Mapping[str, tuple[float, float]]
+    status: Status
+    objective: float
+    delta: float
+    agree: int
+    starts: int
+    draws_converged: float
+    residual_sigma: float
+    mae: float
+    mape: float
+    rows: int
+    runs: int
+    dropped: Mapping[str, int]
+    holdouts: tuple[HoldoutScore, ...]
+    corner_errors: Mapping[str, Mapping[str, float]]
+    warnings: tuple[FitWarning, ...]
+    fixed: Mapping[str, float]
+    ties: Mapping[str, str]
+    fingerprint: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        p = len(self.law.names)
+        if self.theta.shape != (p,) or self.draws.ndim != 2 or self.draws.shape[1] != p:
+            raise ConfigError(
+                f"fit of {self.law.name}: parameters have shape {self.theta.shape} and draws "
+                f"{self.draws.shape}; wanted ({p},) and (n, {p})."
+            )
+        for name in ("theta", "draws"):
+            array = np.array(getattr(self, name), dtype=np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        for name in ("ranges", "dropped", "corner_errors", "fixed", "ties"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    # -- parameters ---------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name of the law."""
+        return self.law.name
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Parameters by name."""
+        return {name: float(value) for name, value in zip(self.law.names, self.theta, strict=True)}
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance of the draws, shape (p, p); zeros without draws."""
+        p = len(self.theta)
+        return np.atleast_2d(np.cov(self.draws, rowvar=False)) if len(self.draws) > 1 else np.zeros((p, p))
+
+    def holdout(self, kind: str, model: str | None = None) -> tuple[HoldoutScore, ...]:
+        """Hold-out scores of one kind for a model (this law by default)."""
+        wanted = self.law.name if model is None else model
+        return tuple(item for item in self.holdouts if item.kind == kind and item.model == wanted)
+
+    # -- predictions --------------------------------------------------------------------------------
+
+    def mean(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> Array:
+        """Predicted loss.
+
+        Parameters
+        ----------
+        N, D, r : array_like, broadcast together
+            Non-embedding parameters, CPT tokens, DOMAIN share of tokens.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        return self.law.evaluate(self.theta, self._inputs(N, D, r))
+
+    def draw_means(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> Array:
+        """Predicted loss of every draw, shape (n_draws, n); arguments as in `mean`."""
+        return self.law.evaluate(self.draws if len(self.draws) else self.theta[None], self._inputs(N, D, r))
+
+    def predict(self, N: ArrayLike, D: ArrayLike, r: ArrayLike, level: float = 0.9) -> pd.DataFrame:
+        """Predicted loss with intervals for its mean and for a new measurement.
+
+        Parameters
+        ----------
+        N, D, r : array_like, broadcast together
+            As in `mean`.
+        level : float
+            Share of the probability inside the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns N, D, r, mean, mean_lo, mean_hi, obs_lo, obs_hi, extrapolates. How the intervals
+            are made stands in ``frame.attrs["how"]``.
+        """
+        from dcpt.fit.predict import predict_frame
+
+        return predict_frame(self, N, D, r, level)
+
+    def log_noise(self, N: ArrayLike, D: ArrayLike) -> Array:
+        """Standard deviation of a new log measurement around the law, shape (n,).
+
+        Scatter of the residuals and, beyond the fitted range, the error of the matching hold-out
+        scaled by the log distance.
+        """
+        variance = np.full(np.broadcast_shapes(np.shape(N), np.shape(D)) or (1,), self.residual_sigma**2)
+        for symbol, value, kind in (("N", N, LARGEST_N), ("D", D, LARGEST_D)):
+            for item in self.holdout(kind):
+                if item.reach > 0:
+                    lo, hi = self.ranges[symbol]
+                    size = np.log(np.asarray(value, dtype=np.float64))
+                    beyond = np.maximum(np.maximum(size - np.log(hi), np.log(lo) - size), 0.0)
+                    variance = variance + (item.rms_log * beyond / item.reach) ** 2
+        return np.asarray(np.sqrt(variance))
+
+    def extrapolates(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> NDArray[np.bool_]:
+        """Whether a point lies outside the fitted range of N, D or r, shape (n,)."""
+        points = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (N, D, r)))
+        outside = np.zeros(points[0].shape, dtype=bool)
+        for symbol, value in zip("NDr", points, strict=True):
+            lo, hi = self.ranges[symbol]
+            outside |= (value < lo * (1 - 1e-9)) | (value > hi * (1 + 1e-9))
+        return outside
+
+    def _inputs(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> dict[str, Array]:
+        arrays = [np.asarray(value, dtype=np.float64) for value in (N, D, r)]
+        for symbol, value in zip("NDr", arrays, strict=True):
+            good = (value >= 0) & (value <= 1) if symbol == "r" else (value > 0) & np.isfinite(value)
+            if not good.all():
+                wanted = "a domain share in [0, 1]" if symbol == "r" else "a positive number"
+                raise ConfigError(f"prediction: {symbol} = {value[~good].flat[0]:g}; wanted {wanted}.")
+        arrays = list(np.broadcast_arrays(*(np.atleast_1d(value) for value in arrays)))
+        return self.units.scale(arrays[0], arrays[1], share_of(self.role, arrays[2]))
+
+    # -- reports ------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The fit in words and tables, for people."""
+        from dcpt.fit.summary import summary_text
+
+        return summary_text(self)
+
+    def summary_frame(self, level: float = 0.9) -> pd.DataFrame:
+        """Parameter table: value, lo, hi, unit, meaning, note; one row per parameter."""
+        from dcpt.fit.summary import parameter_frame
+
+        return parameter_frame(self, level)
+
+    def to_lmfit(self) -> lmfit.minimizer.MinimizerResult:
+        """The fit as an lmfit result: parameters with bounds, ties, correlations and standard errors.
+
+        Standard errors and correlations come from the draws, not from a curvature: under the Huber
+        loss lmfit's own would be 1.5 to 3 times too narrow.
+        """
+        from dcpt.fit.lmfit_result import lmfit_result
+
+        return lmfit_result(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fit as plain JSON values; `from_dict` gives it back exactly."""
+        from dcpt.fit.law_fit_json import law_fit_to_dict
+
+        return law_fit_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], where: str = "fit", law: Law | None = None) -> LawFit:
+        """Rebuild a fit from `to_dict`; the law is looked up by name unless it is given.
+
+        Raises
+        ------
+        DataError
+            When a field is missing, or the law has changed since the fit was made.
+        """
+        from dcpt.fit.law_fit_json import law_fit_from_dict
+
+        return law_fit_from_dict(document, where, law)
+
+    def __repr__(self) -> str:
+        return (
+            f"LawFit({self.law.name} on {self.eval_set}: {self.rows} rows, {self.runs} runs, "
+            f"MAE {self.mae:.4f}, {self.status}, {len(self.draws)} draws, {len(self.warnings)} warnings)"
+        )

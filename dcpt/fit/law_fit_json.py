@@ -1,0 +1,97 @@
+"""A fitted law as JSON values and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.fit.dataset import Units
+from dcpt.fit.doubt import FitWarning
+from dcpt.fit.score import HoldoutScore
+from dcpt.laws.law import Law
+from dcpt.laws.registry import get_law
+
+if TYPE_CHECKING:
+    from dcpt.fit.law_fit import LawFit
+
+DRAW_DIGITS = 9
+"""Significant digits of the draws; far finer than their own scatter, half the size of the file."""
+
+_PLAIN = (
+    *("eval_set", "role", "metric", "unit", "status", "objective", "delta", "agree", "starts"),
+    *("draws_converged", "residual_sigma", "mae", "mape", "rows", "runs", "fingerprint", "seed"),
+)
+
+
+def round_draws(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draws rounded as they are stored, so that a fit and its file predict the same."""
+    rounded = [float(f"{value:.{DRAW_DIGITS}g}") for value in np.asarray(draws).ravel()]
+    return np.array(rounded, dtype=np.float64).reshape(np.shape(draws))
+
+
+def law_fit_to_dict(fit: LawFit) -> dict[str, Any]:
+    """Plain JSON values of a fit."""
+    return {
+        "law": fit.law.name,
+        "law_hash": fit.law.hash,
+        "formula": fit.law.formula,
+        **{name: getattr(fit, name) for name in _PLAIN},
+        "units": {"N": fit.units.N, "D": fit.units.D},
+        "ranges": {name: list(pair) for name, pair in fit.ranges.items()},
+        "values": fit.values,
+        "dropped": dict(fit.dropped),
+        "fixed": dict(fit.fixed),
+        "ties": dict(fit.ties),
+        "corner_errors": {name: dict(errors) for name, errors in fit.corner_errors.items()},
+        "warnings": [
+            {"kind": item.kind, "message": item.message, "parameters": list(item.parameters)}
+            for item in fit.warnings
+        ],
+        "holdouts": [dataclasses.asdict(item) for item in fit.holdouts],
+        "draws": fit.draws.tolist(),
+    }
+
+
+def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None = None) -> LawFit:
+    """Rebuild a fit; see `LawFit.from_dict`."""
+    from dcpt.fit.law_fit import LawFit
+
+    try:
+        law = get_law(document["law"]) if law is None else law
+        if document["law_hash"] != law.hash:
+            raise DataError(
+                f"{where}: was fitted with {document['formula']!r}; law {law.name} now reads {law.formula!r} "
+                "or has other bounds.",
+                hint="fit the loss table again with this version of dcpt",
+            )
+        values = document["values"]
+        return LawFit(
+            law=law,
+            theta=np.array([values[name] for name in law.names], dtype=np.float64),
+            draws=np.array(document["draws"], dtype=np.float64).reshape(-1, len(law.names)),
+            units=Units(**document["units"]),
+            ranges={name: (pair[0], pair[1]) for name, pair in document["ranges"].items()},
+            dropped=document["dropped"],
+            fixed=document["fixed"],
+            ties=document["ties"],
+            corner_errors=document["corner_errors"],
+            warnings=tuple(
+                FitWarning(item["kind"], item["message"], tuple(item["parameters"]))
+                for item in document["warnings"]
+            ),
+            holdouts=tuple(HoldoutScore(**item) for item in document["holdouts"]),
+            **{name: document[name] for name in _PLAIN},
+        )
+    except KeyError as error:
+        raise DataError(f"{where}: field {error.args[0]!r} of a fit is missing.") from None
+    except ConfigError as error:
+        raise DataError(f"{where}: {error.message}", hint=error.hint) from None
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{where}: is not a fit: {error}.") from None

@@ -1,0 +1,136 @@
+"""Fits in words and tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from dcpt.core.quantity import format_quantity
+from dcpt.fit.baselines import BASELINES
+from dcpt.fit.score import LARGEST_D, LARGEST_N, RATIO, HoldoutScore
+
+if TYPE_CHECKING:
+    from dcpt.fit.fit_file import FitSet
+    from dcpt.fit.law_fit import LawFit
+
+_UNITS = {"nats_per_token": "nats/token", "bits_per_byte": "bits/byte"}
+
+
+def parameter_frame(fit: LawFit, level: float = 0.9) -> pd.DataFrame:
+    """Parameters with intervals: name, value, lo, hi, unit, meaning, note; one row each.
+
+    Without draws lo and hi are missing and the note says why.
+    """
+    tail = (1 - level) / 2
+    doubts: dict[str, list[str]] = {name: [] for name in fit.law.names}
+    for doubt in fit.warnings:
+        if doubt.kind in ("bound_hit", "not_identified"):
+            for name in doubt.parameters:
+                doubts[name].append("on a bound" if doubt.kind == "bound_hit" else "not identified")
+    rows = []
+    for index, item in enumerate(fit.law.parameters):
+        notes = list(doubts[item.name])
+        lo: float | None = None
+        hi: float | None = None
+        if item.name in fit.fixed:
+            notes.append("fixed")
+        if item.name in fit.ties:
+            notes.append(f"= {fit.ties[item.name]}")
+        if len(fit.draws):
+            lo, hi = (float(end) for end in np.quantile(fit.draws[:, index], [tail, 1 - tail]))
+        else:
+            notes.append("no interval without bootstrap")
+        unit = _UNITS.get(fit.unit, fit.unit) if item.unit == "nats/token" else item.unit
+        rows.append((item.name, float(fit.theta[index]), lo, hi, unit, item.meaning, ", ".join(notes)))
+    return pd.DataFrame(rows, columns=["name", "value", "lo", "hi", "unit", "meaning", "note"])
+
+
+def summary_text(fit: LawFit, level: float = 0.9) -> str:
+    """A fit in words: what was fitted, parameters, errors beside the baselines', doubts."""
+    unit = _UNITS.get(fit.unit, fit.unit)
+    lo, hi = fit.ranges["r"]
+    status = {
+        "converged": "converged",
+        "bound_hit": "converged, with a parameter on a bound",
+        "max_iter": "NOT converged",
+    }[fit.status]
+    lines = [
+        f"{fit.law.name} on {fit.eval_set}: L = {fit.law.formula}",
+        f"  s is the {fit.role} share of tokens; N in {format_quantity(fit.units.N)}, "
+        f"D in {format_quantity(fit.units.D)} tokens",
+        f"  {fit.rows} points of {fit.runs} runs; N {_span(fit, 'N')}, D {_span(fit, 'D')}, "
+        f"r {lo:g} to {hi:g}",
+    ]
+    if fit.dropped:
+        parts = ", ".join(f"{count} ({reason})" for reason, count in fit.dropped.items())
+        lines.append(f"  left out: {parts}")
+    lines += [
+        f"  {status}; {fit.agree} of {fit.starts} starts end in this optimum",
+        f"  mean absolute error {fit.mae:.4f} {unit} ({100 * fit.mape:.2f} %) on the fitted points",
+        "",
+        *_parameter_lines(fit, level),
+    ]
+    if fit.holdouts:
+        lines += ["", *_holdout_lines(fit, unit)]
+    for name, errors in fit.corner_errors.items():
+        lines.append(
+            f"  at {name}, not fitted: mean absolute error {errors['mae']:.4f}, bias {errors['bias']:+.4f} "
+            f"({errors['rows']:g} points)"
+        )
+    if fit.warnings:
+        lines += ["", "  doubts:", *(f"  - {item.message}" for item in fit.warnings)]
+    return "\n".join(lines)
+
+
+def compare_text(fits: FitSet) -> str:
+    """Which law errs least on the largest size left out, per evaluation set."""
+    lines = []
+    for eval_set in fits.eval_sets:
+        scores: dict[str, HoldoutScore] = {}
+        for fit in fits:
+            if fit.eval_set == eval_set:
+                scores.update({item.model: item for item in fit.holdouts if item.kind == LARGEST_N})
+        if scores:
+            ranked = sorted(scores.values(), key=lambda item: item.mae)
+            parts = ", ".join(f"{item.model} {item.mae:.4f}" for item in ranked)
+            lines.append(f"{eval_set}: error on the largest size left out: {parts}")
+    for which, reason in fits.refused.items():
+        lines.append(f"{which} was not fitted: {reason}")
+    return "\n".join(lines) if lines else "No hold-out was scored."
+
+
+def _span(fit: LawFit, symbol: str) -> str:
+    lo, hi = fit.ranges[symbol]
+    return f"{format_quantity(lo)} to {format_quantity(hi)}"
+
+
+def _parameter_lines(fit: LawFit, level: float) -> list[str]:
+    frame = parameter_frame(fit, level)
+    lines = [f"  {'':6} {'value':>10} {f'{100 * level:g} % interval':>22}"]
+    for row in frame.to_dict("records"):
+        interval = f"{row['lo']:.4g} to {row['hi']:.4g}" if len(fit.draws) else "-"
+        note = f"  [{row['note']}]" if row["note"] else ""
+        lines.append(f"  {row['name']:6} {row['value']:10.5g} {interval:>22}  {row['meaning']}{note}")
+    return lines
+
+
+def _holdout_lines(fit: LawFit, unit: str) -> list[str]:
+    models = (fit.law.name, *BASELINES)
+    lines = [
+        f"  error on points left out of the fit ({unit})",
+        f"  {'':24} " + " ".join(f"{name:>12}" for name in models) + "  inside 90 %",
+    ]
+    seen = dict.fromkeys((item.kind, item.level) for item in fit.holdouts)
+    for kind, level in seen:
+        scores = {item.model: item for item in fit.holdouts if (item.kind, item.level) == (kind, level)}
+        label = f"r = {level:g}" if kind == RATIO else f"{kind}, {format_quantity(level)}"
+        cells = " ".join(f"{scores[name].mae:12.4f}" if name in scores else f"{'-':>12}" for name in models)
+        own = scores.get(fit.law.name)
+        inside = "" if own is None or own.coverage is None else f"  {100 * own.coverage:.0f} %"
+        lines.append(f"  {label:24} {cells}{inside}")
+    beyond = [kind for kind in (LARGEST_N, LARGEST_D) if any(item.reach > 0 for item in fit.holdout(kind))]
+    if beyond:
+        lines.append("  (intervals beyond the fitted N and D are widened by these errors)")
+    return lines

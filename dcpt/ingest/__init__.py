@@ -1,0 +1,1 @@
+"""Other people's logs into the loss table, one file per format."""

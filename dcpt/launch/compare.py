@@ -1,0 +1,265 @@
+"""Predicted against measured: what the launched runs say about the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dcpt.core import files
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import format_quantity
+from dcpt.core.run_spec import from_dict, to_dict
+from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.fit.fit_file import FitSet
+from dcpt.plan.evidence import fit_used
+from dcpt.plan.plan import Plan
+
+SCHEMA_VERSION = 1
+FILE_NAME = "compare.json"
+
+SAME_TARGET = 0.005
+"""Relative difference in N and D up to which a run counts as the planned one: half a unit of the third
+digit, which is how they are printed and typed."""
+
+
+@dataclass(frozen=True)
+class ComparedLoss:
+    """One measured loss of a launched run beside its prediction; losses in nats per token."""
+
+    run_id: str
+    side: str
+    eval_set: str
+    N: float
+    D: float
+    r: float
+    predicted: float
+    mean_lo: float
+    mean_hi: float
+    obs_lo: float
+    obs_hi: float
+    measured: float
+    sem: float | None
+    ceiling: float | None
+    as_planned: bool
+
+    @property
+    def error(self) -> float:
+        """Measured minus predicted, in nats per token."""
+        return self.measured - self.predicted
+
+    @property
+    def error_percent(self) -> float:
+        """The error in per cent of the measured loss."""
+        return 100.0 * self.error / self.measured
+
+    @property
+    def in_mean(self) -> bool:
+        """Whether the measured loss lies inside the interval of the mean."""
+        return self.mean_lo <= self.measured <= self.mean_hi
+
+    @property
+    def in_obs(self) -> bool:
+        """Whether the measured loss lies inside the interval of a run."""
+        return self.obs_lo <= self.measured <= self.obs_hi
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the ceiling was kept; None for a side without one."""
+        return None if self.ceiling is None else self.measured <= self.ceiling
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What the launched runs say about a plan.
+
+    Attributes
+    ----------
+    rows : tuple of ComparedLoss
+        One per launched run and side, by run and side.
+    level : float
+        Probability of the intervals.
+    planned_r, r_lo, r_hi : float or None
+        The planned ratio and its interval.
+    plan_fingerprint : str
+        Hash of the plan compared against.
+    """
+
+    rows: tuple[ComparedLoss, ...]
+    level: float
+    planned_r: float
+    r_lo: float | None
+    r_hi: float | None
+    plan_fingerprint: str
+
+    def table(self) -> pd.DataFrame:
+        """One row per launched run and side, with error, per cent error and the three verdicts."""
+        derived = ("error", "error_percent", "in_mean", "in_obs", "kept")
+        return pd.DataFrame(
+            [{**to_dict(row), **{name: getattr(row, name) for name in derived}} for row in self.rows]
+        )
+
+    def crossing(self) -> float | None:
+        """Ratio at which the measured general loss meets the ceiling, between neighbouring runs.
+
+        Linear in r between the launched runs of the planned size and tokens; None when they do not
+        enclose the ceiling.
+        """
+        rows = [row for row in self.rows if row.side == GENERAL and row.as_planned]
+        if not rows or rows[0].ceiling is None:
+            return None
+        frame = pd.DataFrame({"r": [row.r for row in rows], "over": [row.measured for row in rows]})
+        over = frame.groupby("r")["over"].mean().sort_index() - rows[0].ceiling
+        ratios, excess = over.index.to_numpy(float), over.to_numpy(float)
+        turns = np.flatnonzero((excess[:-1] <= 0) & (excess[1:] > 0))
+        if not len(turns):
+            return None
+        left = int(turns[-1])
+        part = -excess[left] / (excess[left + 1] - excess[left])
+        return float(ratios[left] + part * (ratios[left + 1] - ratios[left]))
+
+    def summary(self) -> str:
+        """The comparison as text, what it means last."""
+        lines = [f"Predicted against measured: {len({row.run_id for row in self.rows})} launched runs", ""]
+        lines.append(
+            f"  {'side':<8} {'N':>6} {'D':>6} {'r':>6} {'predicted':>9} {'measured':>9} {'error':>8} {'%':>6}"
+            "  inside"
+        )
+        for row in self.rows:
+            inside = "the mean's interval" if row.in_mean else "a run's interval" if row.in_obs else "neither"
+            limit = "" if row.kept is None else ", ceiling kept" if row.kept else ", ceiling broken"
+            lines.append(
+                f"  {row.side:<8} {format_quantity(row.N):>6} {format_quantity(row.D):>6} {row.r:>6.3f} "
+                f"{row.predicted:>9.4f} {row.measured:>9.4f} {row.error:>+8.4f} {row.error_percent:>+6.2f}  "
+                f"{inside}{limit}"
+            )
+        return "\n".join([*lines, "", *self.findings()])
+
+    def findings(self) -> list[str]:
+        """What the comparison shows, one sentence each."""
+        sentences = []
+        for side in (GENERAL, DOMAIN):
+            rows = [row for row in self.rows if row.side == side]
+            if rows:
+                error = np.mean([abs(row.error) for row in rows])
+                per_cent = np.mean([abs(row.error_percent) for row in rows])
+                inside = sum(row.in_obs for row in rows)
+                sentences.append(
+                    f"The {side} loss was missed by {error:.4f} nats ({per_cent:.2f} %) on average; "
+                    f"{inside} of {len(rows)} measurements lie inside the {100 * self.level:.0f} % interval of a run."
+                )
+        at_plan = [row for row in self.rows if row.as_planned and abs(row.r - self.planned_r) < 0.005]
+        for row in at_plan:
+            if row.kept is not None and row.ceiling is not None:
+                word = "keeps" if row.kept else "breaks"
+                sentences.append(
+                    f"The run at the planned ratio {word} the ceiling: {row.measured:.4f} against "
+                    f"{row.ceiling:.4f}."
+                )
+        crossing = self.crossing()
+        if crossing is not None:
+            place = ""
+            if self.r_lo is not None and self.r_hi is not None:
+                place = ", inside" if self.r_lo <= crossing <= self.r_hi else ", outside"
+                place += f" the predicted {self.r_lo:.3f} to {self.r_hi:.3f}"
+            sentences.append(
+                f"The measured general loss meets the ceiling at r = {crossing:.3f} "
+                f"(planned {self.planned_r:.3f}){place}."
+            )
+        if not any(row.as_planned for row in self.rows):
+            sentences.append("None of these runs has the planned size and tokens.")
+        return sentences
+
+    def save(self, path: Path | str) -> Path:
+        """Write the comparison as JSON: to the file, or as ``compare.json`` into the folder."""
+        path = Path(path)
+        path = path / FILE_NAME if path.is_dir() else path
+        return files.write_json(path, {"schema_version": SCHEMA_VERSION, **to_dict(self)})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Comparison:
+        """Read a comparison from its file or from the folder that holds ``compare.json``.
+
+        Raises
+        ------
+        DataError
+            When the file is absent or is not a comparison.
+        """
+        path = Path(path)
+        path = path / FILE_NAME if path.is_dir() else path
+        document: dict[str, Any] = files.read_json(path, "a comparison", SCHEMA_VERSION)
+        document.pop("schema_version")
+        try:
+            return from_dict(cls, document, str(path))
+        except ConfigError as error:
+            raise DataError(error.message, hint="make the comparison again") from None
+
+    def __repr__(self) -> str:
+        inside = sum(row.in_obs for row in self.rows)
+        return f"Comparison({len(self.rows)} losses, {inside} inside the {100 * self.level:.0f} % interval of a run)"
+
+
+def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
+    """Set the losses of launched runs beside what the plan's laws predict for them.
+
+    Each run is predicted at its own N, D and r, so that runs beside the planned one count as well.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan, made before the runs.
+    measured : LossTable
+        Losses of the launched runs; the rows of phase ``end`` are used.
+    fits : FitSet
+        The fits the plan was made from.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ConfigError
+        When the fits are not those of the plan.
+    DataError
+        When the table holds no end of a run on an evaluation set of the plan.
+    """
+    rows: list[ComparedLoss] = []
+    for side, used in plan.laws.items():
+        fit = fit_used(fits, side, used)
+        frame = measured.select(used.eval_set, "loss", ("end",)).frame
+        for entry in frame[frame["D"] > 0].to_dict("records"):
+            N, D, r = float(entry["N"]), float(entry["D"]), float(entry["r"])
+            predicted = fit.predict(N, D, r, level=plan.objective.level).iloc[0]
+            near = (abs(np.log(N / plan.objective.N)), abs(np.log(D / plan.objective.D)))
+            rows.append(
+                ComparedLoss(
+                    run_id=str(entry["run_id"]),
+                    side=side,
+                    eval_set=used.eval_set,
+                    N=N,
+                    D=D,
+                    r=r,
+                    predicted=float(predicted["mean"]),
+                    mean_lo=float(predicted["mean_lo"]),
+                    mean_hi=float(predicted["mean_hi"]),
+                    obs_lo=float(predicted["obs_lo"]),
+                    obs_hi=float(predicted["obs_hi"]),
+                    measured=float(entry["value"]),
+                    sem=None if np.isnan(entry["sem"]) else float(entry["sem"]),
+                    ceiling=plan.ceiling if side == GENERAL and max(near) <= SAME_TARGET else None,
+                    as_planned=bool(max(near) <= SAME_TARGET),
+                )
+            )
+    if not rows:
+        wanted = " or ".join(repr(used.eval_set) for used in plan.laws.values())
+        raise DataError(
+            f"the measured table holds no end of a run on {wanted}; found {', '.join(measured.eval_sets)}.",
+            hint="give the losses of the launched runs, evaluated on the sets the laws were fitted on",
+        )
+    rows.sort(key=lambda row: (row.N, row.D, row.r, row.run_id, row.side))
+    return Comparison(tuple(rows), plan.objective.level, plan.r, plan.r_lo, plan.r_hi, plan.fingerprint)

@@ -1,0 +1,138 @@
+"""From a plan to the full run: the target, from its own base, at the planned ratio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcpt.core.errors import ConfigError, RunError
+from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import format_quantity
+from dcpt.core.run_spec import RunSpec
+from dcpt.cost.hardware import Hardware, get_hardware
+from dcpt.launch.launch_spec import LaunchedRun, LaunchSpec
+from dcpt.plan.base_loss import SAME_SIZE
+from dcpt.plan.plan import Plan
+from dcpt.run import store
+from dcpt.run.local import Listener, execute
+from dcpt.sweep.collect import collect
+from dcpt.sweep.expand import target_run
+from dcpt.sweep.prepare import Sweep
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch ready to start.
+
+    Attributes
+    ----------
+    spec : LaunchSpec
+        What will be run, and what it costs.
+    runs : tuple of RunSpec
+        The target's base and its runs.
+    sweep : Sweep
+        The sweep whose corpora, tokenizer and schedule they use.
+    """
+
+    spec: LaunchSpec
+    runs: tuple[RunSpec, ...]
+    sweep: Sweep
+
+    @property
+    def hardware(self) -> Hardware:
+        """What the cost is in hours of."""
+        return get_hardware(self.sweep.spec.hardware)
+
+
+def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed: int = 0) -> Launch:
+    """Write down the target's runs.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan to launch.
+    sweep : Sweep
+        The sweep it was made from; the plan's N must be one of its sizes (its target's, usually).
+    ratios : sequence of float
+        Further domain shares to train beside the planned one, to see the curve around it.
+    seed : int
+        Seed of the runs.
+
+    Returns
+    -------
+    Launch
+
+    Raises
+    ------
+    ConfigError
+        When no size of the sweep has the plan's N, or a ratio lies outside [0, 1].
+    """
+    matches = [rung for rung in sweep.design.rungs.values() if abs(math.log(rung.N / plan.objective.N)) <= SAME_SIZE]
+    if not matches:
+        known = ", ".join(f"{rung.name} ({format_quantity(rung.N)})" for rung in sweep.design.rungs.values())
+        raise ConfigError(
+            f"the plan is for N = {format_quantity(plan.objective.N)}; the sweep's sizes are {known}.",
+            hint="give the target's shape under target.size in the sweep file",
+        )
+    for ratio in ratios:
+        if not 0 <= ratio <= 1:
+            raise ConfigError(f"launch: ratio {ratio:g} is outside [0, 1].")
+    rung = matches[0]
+    base = next(run for run in sweep.design.runs if run.run_id == sweep.design.bases[rung.name])
+    # Four decimals of a share are finer than any interval on it, and make a readable run name.
+    wanted = {round(plan.r, 4): True} | {round(ratio, 4): False for ratio in ratios if round(ratio, 4) != round(plan.r, 4)}
+    runs = {
+        ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.objective.D, seed) for ratio in wanted
+    }
+    flops = sum(run.schedule.steps * run.tokens_per_step for run in (base, *runs.values())) * rung.flops_per_token
+    any_run = next(iter(runs.values()))
+    spec = LaunchSpec(
+        sweep=sweep.spec.name,
+        size=rung.name,
+        N=rung.N,
+        D=any_run.schedule.steps * any_run.tokens_per_step,
+        seed=seed,
+        runs=tuple(
+            LaunchedRun(run_id=runs[ratio].run_id, r=ratio, planned=planned) for ratio, planned in wanted.items()
+        ),
+        flops=flops,
+    )
+    return Launch(spec, (base, *runs.values()), sweep)
+
+
+def run_launch(
+    launch: Launch, slots: int | None = None, device: str = "auto", listen: Listener | None = None
+) -> LossTable:
+    """Train the target's runs and gather their losses.
+
+    Parameters
+    ----------
+    launch : Launch
+        A prepared launch.
+    slots : int, optional
+        Runs at a time.
+    device : str
+        auto, cpu or cuda.
+    listen : callable, optional
+        Called with every event of the workers.
+
+    Returns
+    -------
+    LossTable
+        All evaluations of the launched runs and of their base.
+
+    Raises
+    ------
+    RunError
+        When a launched run did not finish; the message says why.
+    """
+    tokens = {run.run_id: float((run.schedule.steps - run.first_step) * run.tokens_per_step) for run in launch.runs}
+    outcome = execute(launch.sweep.root, launch.runs, tokens, slots, device, listen)
+    lost = {**outcome.failed, **outcome.abandoned}
+    if lost:
+        name, reason = next(iter(lost.items()))
+        folder = store.run_folder(launch.sweep.root, name)
+        raise RunError(f"launch: run {name} did not finish: {reason}.", hint=f"its log is in {folder}")
+    return collect(launch.sweep.root, launch.runs)

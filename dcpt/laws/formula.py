@@ -1,0 +1,107 @@
+"""A law's formula as text: read into a syntax tree, checked, turned into a sympy expression."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from dcpt.core.errors import ConfigError
+
+FUNCTIONS = ("exp", "log")
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+_NOT_AFFINE = 2
+
+
+def read_formula(text: str, where: str) -> ast.expr:
+    """Parse a formula of ``+ - * / **``, numbers, names, ``exp`` and ``log``.
+
+    Parameters
+    ----------
+    text : str
+        The formula, in Python's notation.
+    where : str
+        Law or parameter the formula belongs to, for the error message.
+
+    Raises
+    ------
+    ConfigError
+        When the text is not such a formula.
+    """
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise ConfigError(f"{where}: formula {text!r} is not valid: {error.msg}.") from None
+    for node in ast.walk(tree):
+        number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
+        call = (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in FUNCTIONS
+            and len(node.args) == 1
+            and not node.keywords
+        )
+        operation = isinstance(node, ast.BinOp) and isinstance(node.op, _OPERATORS)
+        sign = isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd))
+        grammar = isinstance(node, (ast.Name, ast.operator, ast.unaryop, ast.expr_context))
+        if not (number or call or operation or sign or grammar):
+            found = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
+            raise ConfigError(
+                f"{where}: formula {text!r} holds {found}; "
+                f"wanted numbers, names, + - * / ** and {', '.join(FUNCTIONS)}."
+            )
+    return tree
+
+
+def names_in(tree: ast.expr) -> tuple[str, ...]:
+    """Names of the quantities in a formula, in order of appearance."""
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions]
+    found.sort(key=lambda node: (node.lineno, node.col_offset))
+    return tuple(dict.fromkeys(node.id for node in found))
+
+
+def degree(tree: ast.expr, names: frozenset[str]) -> int:
+    """Degree of a formula in some of its names: 0, 1, or 2 for anything not affine."""
+    if isinstance(tree, ast.Name):
+        return int(tree.id in names)
+    if isinstance(tree, ast.UnaryOp):
+        return degree(tree.operand, names)
+    if isinstance(tree, ast.Call):
+        return _NOT_AFFINE if degree(tree.args[0], names) else 0
+    if isinstance(tree, ast.BinOp):
+        left, right = degree(tree.left, names), degree(tree.right, names)
+        if isinstance(tree.op, (ast.Add, ast.Sub)):
+            return max(left, right)
+        if isinstance(tree.op, ast.Mult):
+            return min(left + right, _NOT_AFFINE)
+        if isinstance(tree.op, ast.Div):
+            return _NOT_AFFINE if right else left
+        return _NOT_AFFINE if left or right else 0
+    return 0
+
+
+def to_sympy(tree: ast.expr, symbols: Mapping[str, Any]) -> Any:
+    """Turn a checked formula into a sympy expression over `symbols` (name to sympy symbol)."""
+    import sympy
+
+    if isinstance(tree, ast.Constant):
+        return sympy.Integer(tree.value) if isinstance(tree.value, int) else sympy.Float(tree.value)
+    if isinstance(tree, ast.Name):
+        return symbols[tree.id]
+    if isinstance(tree, ast.UnaryOp):
+        operand = to_sympy(tree.operand, symbols)
+        return -operand if isinstance(tree.op, ast.USub) else operand
+    if isinstance(tree, ast.Call):
+        function = sympy.exp if isinstance(tree.func, ast.Name) and tree.func.id == "exp" else sympy.log
+        return function(to_sympy(tree.args[0], symbols))
+    if not isinstance(tree, ast.BinOp):
+        raise TypeError(f"not a formula node: {tree!r}")
+    left, right = to_sympy(tree.left, symbols), to_sympy(tree.right, symbols)
+    if isinstance(tree.op, ast.Add):
+        return left + right
+    if isinstance(tree.op, ast.Sub):
+        return left - right
+    if isinstance(tree.op, ast.Mult):
+        return left * right
+    return left / right if isinstance(tree.op, ast.Div) else left**right

@@ -1,0 +1,233 @@
+"""The reasons for doubt in a plan, and the verdict they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from dcpt.core.quantity import format_quantity
+from dcpt.plan.base_loss import BaseLoss
+from dcpt.plan.caveat import Caveat
+from dcpt.plan.evidence import Evidence
+from dcpt.plan.objective import Objective
+from dcpt.plan.trade_off import TradeOff
+from dcpt.plan.uncertainty import RatioSpread
+
+Verdict = Literal["supported", "doubtful", "the data do not say"]
+
+FAR_IN_N = 10.0
+"""Factor beyond the largest fitted size from which an extrapolation is doubtful; published proxy studies
+that were checked against a target stay within about one order of magnitude (Que et al. 2024, Sec. 5)."""
+
+FAR_IN_D = 3.0
+"""The same for tokens, where the laws miss two to three times as much as between ratios because the
+learning-rate decay moves with D (refits of public continual pre-training runs)."""
+
+PURE = 0.1
+"""Smallest share of a side for which the laws hold: below an inflection ratio in (0, 0.1) the general loss
+rises with D, which the D-CPT law cannot follow (Que et al. 2024, arXiv:2406.01375, App. I.3)."""
+
+WIDE, BROAD = 0.5, 0.25
+"""Shares of the tested range of ratios: an interval wider than the first says nothing, one wider than
+the second says little."""
+
+OFTEN = 0.1
+"""Share of infeasible draws worth a caveat; above one half the answer is open."""
+
+
+def judge(caveats: Sequence[Caveat]) -> Verdict:
+    """Verdict of a list of caveats: the heaviest decides."""
+    weights = {caveat.weight for caveat in caveats}
+    if "open" in weights:
+        return "the data do not say"
+    return "doubtful" if "doubt" in weights else "supported"
+
+
+def verdict_line(verdict: Verdict, caveats: Sequence[Caveat], r: float) -> str:
+    """The verdict in one sentence."""
+    if verdict == "supported":
+        return f"Supported: the runs speak for a domain share of {r:.3f}."
+    reasons = [
+        caveat for caveat in caveats if caveat.weight == ("doubt" if verdict == "doubtful" else "open")
+    ]
+    first = reasons[0].message[0].lower() + reasons[0].message[1:].rstrip(".")
+    more = f" ({len(reasons) - 1} more below)" if len(reasons) > 1 else ""
+    if verdict == "doubtful":
+        return f"Doubtful: {r:.3f} is the best estimate, but {first}{more}."
+    return f"The data do not say: {first}{more}."
+
+
+def find_caveats(
+    objective: Objective,
+    solution: TradeOff,
+    spread: RatioSpread | None,
+    base: BaseLoss | None,
+    evidence: Mapping[str, Evidence],
+    searched: tuple[float, float],
+) -> tuple[Caveat, ...]:
+    """Everything that speaks against leaning on the solution.
+
+    Parameters
+    ----------
+    objective : Objective
+        The question.
+    solution : TradeOff
+        The answer of the point fits.
+    spread : RatioSpread or None
+        Its distribution; None when the fits carry no bootstrap draws.
+    base : BaseLoss or None
+        The base's general loss, when the tolerance needs it.
+    evidence : mapping
+        Side to what its fit says about itself.
+    searched : tuple of float
+        Range of ratios searched.
+
+    Returns
+    -------
+    tuple of Caveat
+        The heaviest first.
+    """
+    found = [
+        *_of_the_answer(objective, solution, spread, base, searched, evidence),
+        *(caveat for side in evidence.values() for caveat in _of_a_fit(objective, solution.r, side)),
+    ]
+    unique = {(caveat.kind, caveat.message): caveat for caveat in found}
+    order = {"open": 0, "doubt": 1, "note": 2}
+    return tuple(sorted(unique.values(), key=lambda caveat: order[caveat.weight]))
+
+
+def _of_the_answer(
+    objective: Objective,
+    solution: TradeOff,
+    spread: RatioSpread | None,
+    base: BaseLoss | None,
+    searched: tuple[float, float],
+    evidence: Mapping[str, Evidence],
+) -> list[Caveat]:
+    caveats: list[Caveat] = []
+    r = solution.r
+    lows, highs = zip(*(side.ranges["r"] for side in evidence.values()), strict=True)
+    tested = min(highs) - max(lows)
+    if spread is None:
+        caveats.append(
+            Caveat("no_interval", "doubt", "The fits carry no bootstrap draws, so r* has no interval.")
+        )
+    else:
+        width = spread.r_hi - spread.r_lo
+        if width > BROAD * tested:
+            caveats.append(
+                Caveat(
+                    "wide_interval",
+                    "open" if width > WIDE * tested else "doubt",
+                    f"The {100 * objective.level:.0f} % interval of r* ({spread.r_lo:.2f} to {spread.r_hi:.2f}) "
+                    f"covers {100 * (width / tested):.0f} % of the range of ratios that was tested.",
+                )
+            )
+        share = spread.infeasible_share
+        if share > OFTEN:
+            caveats.append(
+                Caveat(
+                    "often_infeasible",
+                    "open" if share > 0.5 else "doubt",
+                    f"In {100 * share:.0f} % of the draws no ratio keeps the ceiling.",
+                )
+            )
+    if base is not None and base.source == "estimated":
+        caveats.append(
+            Caveat(
+                "base_estimated",
+                "doubt",
+                f"The base's general loss, {base.value:.4f}, is estimated from other sizes, not measured; its "
+                f"error of about {100 * base.log_sd:.1f} % is part of the interval.",
+            )
+        )
+        near = 0.01 * (searched[1] - searched[0])
+        ends = [
+            edge
+            for edge, end in zip(searched, (spread.r_lo, spread.r_hi), strict=True)
+            if abs(edge - end) < near
+        ]
+        if ends and solution.binding != "range":
+            caveats.append(
+                Caveat(
+                    "interval_cut",
+                    "doubt",
+                    f"The interval of r* is cut off at the edge of the searched range ({ends[0]:g}).",
+                )
+            )
+    if solution.binding == "range":
+        edge = "highest" if abs(r - searched[1]) < abs(r - searched[0]) else "lowest"
+        caveats.append(
+            Caveat(
+                "edge_of_range",
+                "doubt",
+                f"The answer r* = {r:.3f} is the {edge} ratio searched; the optimum may lie beyond it.",
+            )
+        )
+    for name, share in (("general", 1 - r), ("domain", r)):
+        if share < PURE:
+            caveats.append(
+                Caveat(
+                    "near_pure_mixture",
+                    "doubt",
+                    f"The {name} share is {share:.3f}, below 0.1, where the loss can turn against more "
+                    "tokens and the laws do not hold (arXiv:2406.01375, App. I.3).",
+                )
+            )
+    return caveats
+
+
+def _of_a_fit(objective: Objective, r: float, side: Evidence) -> list[Caveat]:
+    caveats: list[Caveat] = []
+    for name, target, far in (("N", objective.N, FAR_IN_N), ("D", objective.D, FAR_IN_D)):
+        low, high = side.ranges[name]
+        factor = max(target / high, low / target)
+        if factor > 1.005:
+            what = "model size" if name == "N" else "token count"
+            kind: Literal["extrapolates_N", "extrapolates_D"] = (
+                "extrapolates_N" if name == "N" else "extrapolates_D"
+            )
+            caveats.append(
+                Caveat(
+                    kind,
+                    "doubt" if factor > far else "note",
+                    f"The {what} {format_quantity(target)} is {factor:.1f} times "
+                    f"{'above' if target > high else 'below'} the fitted range "
+                    f"({format_quantity(low)} to {format_quantity(high)}).",
+                )
+            )
+    low, high = side.ranges["r"]
+    if not low - 1e-9 <= r <= high + 1e-9:
+        caveats.append(
+            Caveat(
+                "extrapolates_r",
+                "doubt",
+                f"The ratio {r:.3f} lies outside the fitted range ({low:g} to {high:g}).",
+            )
+        )
+    law = f"The {side.law} law of the {side.eval_set} loss"
+    if side.status == "max_iter":  # a parameter on a bound is reported below, by name
+        caveats.append(Caveat("fit_status", "doubt", f"{law} has fit status '{side.status}'."))
+    if side.at_bounds:
+        caveats.append(
+            Caveat(
+                "parameters_at_bounds",
+                "note",
+                f"{law} has parameters at a bound: {', '.join(side.at_bounds)}.",
+            )
+        )
+    if side.held_out is None:
+        caveats.append(
+            Caveat("not_held_out", "doubt", f"{law} was never tested on a size left out of the fit.")
+        )
+    elif side.baseline is not None and side.held_out >= side.baseline[1]:
+        name, error = side.baseline
+        caveats.append(
+            Caveat(
+                "worse_than_baseline",
+                "doubt",
+                f"{law} misses the held-out size by {side.held_out:.4f} nats, the baseline "
+                f"'{name}' by {error:.4f}.",
+            )
+        )
+    return caveats

@@ -1,0 +1,209 @@
+"""Figures of the page: each drawn light and dark for the page, and light as PNG for the folder."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from dcpt.core import files
+from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import format_quantity
+from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.fit.law_fit import LawFit
+from dcpt.launch.compare import Comparison
+from dcpt.plan.plan import Plan
+from dcpt.plots import style
+from dcpt.plots.loss_vs_ratio import loss_vs_ratio
+from dcpt.plots.loss_vs_tokens import loss_vs_tokens
+from dcpt.plots.measured_vs_fitted import measured_vs_fitted
+from dcpt.plots.predicted_vs_measured import predicted_vs_measured
+from dcpt.plots.ratio_decision import ratio_decision
+from dcpt.plots.trade_off import trade_off
+
+CURVE_POINTS = 61
+"""Points of a drawn curve: smooth at the size of the page."""
+
+Draw = Callable[[Axes], object]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page: data URIs of its two themes, and words for those who do not see it."""
+
+    light: str
+    dark: str
+    alt: str
+    caption: str = ""
+    narrow: bool = False
+
+
+def render(
+    name: str,
+    draw: Draw,
+    folder: Path,
+    *,
+    size: tuple[float, float] = (5.6, 3.5),
+    alt: str,
+    caption: str = "",
+    narrow: bool = False,
+) -> Figure:
+    """Draw one figure in both themes and write ``figures/<name>.png``."""
+    uris = {}
+    for theme in style.THEMES:
+        with style.theme(theme):
+            canvas = Canvas(figsize=size, layout="constrained")
+            draw(canvas.add_subplot())
+            buffer = io.BytesIO()
+            canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": "dcpt"})
+            uris[theme] = "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+            if theme == "light":
+                buffer = io.BytesIO()
+                canvas.savefig(buffer, format="png", metadata={"Software": "dcpt"})
+                files.write_bytes(folder / "figures" / f"{name}.png", buffer.getvalue())
+    return Figure(uris["light"], uris["dark"], alt, caption, narrow)
+
+
+def decision_figures(plan: Plan, folder: Path) -> list[Figure]:
+    """Both sides' predicted losses along the ratio, and the trade-off between them."""
+    figures = []
+    for side, limit in ((GENERAL, plan.ceiling), (DOMAIN, None)):
+        frame = plan.curve.rename(
+            columns={side: "mean", **{f"{side}_{part}": part for part in ("lo", "hi", "obs_lo", "obs_hi")}}
+        )
+        figures.append(
+            render(
+                f"plan-{side}",
+                lambda ax, frame=frame, side=side, limit=limit: ratio_decision(
+                    frame, side=side, r=plan.r, r_lo=plan.r_lo, r_hi=plan.r_hi, limit=limit, ax=ax
+                ),
+                folder,
+                alt=f"Predicted {side} loss against the domain share, with r* = {plan.r:.3f}.",
+                caption=f"Predicted {side} loss. Dark band: the law's mean; light band: one run.",
+            )
+        )
+    return figures
+
+
+def trade_off_figure(plan: Plan, folder: Path) -> Figure:
+    """Domain loss against general loss along the ratio."""
+    return render(
+        "trade-off",
+        lambda ax: trade_off(plan.curve, r=plan.r, ceiling=plan.ceiling, general_now=plan.general_now, ax=ax),
+        folder,
+        size=(7.2, 4.0),
+        alt="Domain loss against general loss along the domain share.",
+        caption="Small numbers along the curve: domain share. The faint part breaks the ceiling.",
+        narrow=True,
+    )
+
+
+def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) -> list[Figure]:
+    """Loss along the ratio at the most tokens, along tokens at the largest size, and the scatter."""
+    rows = _rows(fit, table)
+    if not len(rows):
+        return []
+    rows["fitted"] = fit.mean(rows["N"], rows["D"], rows["r"])
+    most = rows.groupby("N")["D"].transform("max")
+    at_most = rows[rows["D"] == most]
+    largest = rows[rows["N"] == rows["N"].max()]
+    side, name = fit.role, _slug(fit)
+    tokens = ", ".join(format_quantity(value) for value in sorted(at_most["D"].unique()))
+    figures = [
+        render(
+            f"{name}-ratio",
+            lambda ax: loss_vs_ratio(_ratio_curves(fit, at_most, plan), side=side, ax=ax),
+            folder,
+            alt=f"{fit.eval_set} loss against the domain share, one curve per model size.",
+            caption=f"After {tokens} tokens, by model size."
+            + (" Dashed: the planned run." if plan is not None else ""),
+        )
+    ]
+    if largest["D"].nunique() > 1:
+        figures.append(
+            render(
+                f"{name}-tokens",
+                lambda ax: loss_vs_tokens(_token_curves(fit, largest), side=side, ax=ax),
+                folder,
+                alt=f"{fit.eval_set} loss against training tokens, one curve per domain share.",
+                caption=f"{format_quantity(float(largest['N'].max()))} parameters, by domain share.",
+            )
+        )
+    figures.append(
+        render(
+            f"{name}-scatter",
+            lambda ax: measured_vs_fitted(rows.rename(columns={"value": "measured"}), side=side, ax=ax),
+            folder,
+            size=(4.4, 4.2),
+            alt=f"Measured against fitted {fit.eval_set} losses.",
+            caption="Measured against fitted, by model size.",
+        )
+    )
+    return figures
+
+
+def comparison_figure(comparison: Comparison, folder: Path) -> Figure:
+    """Errors of the predictions within their intervals."""
+    frame = comparison.table()
+    frame["label"] = [
+        f"{row.side}, r = {row.r:.3g}"
+        + ("" if row.as_planned else f", {format_quantity(row.N)}, {format_quantity(row.D)}")
+        for row in comparison.rows
+    ]
+    return render(
+        "compare",
+        lambda ax: predicted_vs_measured(frame, ax=ax),
+        folder,
+        size=(7.2, 0.9 + 0.34 * len(frame)),
+        alt="Measured minus predicted loss of each launched run, with intervals.",
+        caption="Dark bar: interval of the law's mean; light bar: of one run. Orange: outside both.",
+        narrow=True,
+    )
+
+
+def _rows(fit: LawFit, table: LossTable) -> pd.DataFrame:
+    """The measured rows a fit rests on."""
+    frame = table.select(fit.eval_set, fit.metric, ("end",)).frame
+    return frame[(frame["D"] > 0) & (frame["r"] > 0) & (frame["r"] < 1)].copy()
+
+
+def _ratio_curves(fit: LawFit, rows: pd.DataFrame, plan: Plan | None) -> pd.DataFrame:
+    grid = np.linspace(rows["r"].min(), rows["r"].max(), CURVE_POINTS)
+    targets = [(float(N), float(part["D"].max())) for N, part in rows.groupby("N")]
+    parts = [rows.assign(kind="measured")[["r", "N", "D", "value", "kind"]]]
+    if plan is not None and all(abs(np.log(plan.objective.N / N)) > 0.005 for N, _ in targets):
+        targets.append((plan.objective.N, plan.objective.D))
+    parts.extend(_curve(fit, np.full_like(grid, N), np.full_like(grid, D), grid) for N, D in targets)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _token_curves(fit: LawFit, rows: pd.DataFrame) -> pd.DataFrame:
+    grid = np.geomspace(rows["D"].min(), rows["D"].max(), CURVE_POINTS)
+    parts = [rows.assign(kind="measured")[["r", "N", "D", "value", "kind"]]]
+    for r in sorted(rows["r"].unique()):
+        curve = _curve(fit, np.full_like(grid, rows["N"].iloc[0]), grid, np.full_like(grid, r))
+        parts.append(curve[curve["kind"] == "mean"])  # bands of curves this close would hide each other
+    return pd.concat(parts, ignore_index=True)
+
+
+def _curve(fit: LawFit, N: np.ndarray, D: np.ndarray, r: np.ndarray) -> pd.DataFrame:
+    frame = fit.predict(N, D, r)
+    return pd.concat(
+        [
+            pd.DataFrame({"r": r, "N": N, "D": D, "value": frame[name], "kind": kind})
+            for kind, name in (("mean", "mean"), ("lo", "mean_lo"), ("hi", "mean_hi"))
+        ],
+        ignore_index=True,
+    )
+
+
+def _slug(fit: LawFit) -> str:
+    text = f"{fit.law.name}-{fit.eval_set}"
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text)

@@ -1,0 +1,221 @@
+"""The report: one HTML page that needs no network, with its figures beside it as PNG."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dcpt.core import files
+from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import format_quantity
+from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.fit.fit_file import FitSet
+from dcpt.fit.law_fit import LawFit
+from dcpt.launch.compare import Comparison
+from dcpt.plan.plan import Plan
+from dcpt.report import cards, figures
+from dcpt.report.table import percent, power
+
+FILE_NAME = "report.html"
+
+_TONES = {"supported": "good", "doubtful": "warn", "the data do not say": "warn"}
+
+
+def make_report(
+    folder: Path | str,
+    table: LossTable,
+    fits: FitSet,
+    plan: Plan | None = None,
+    comparison: Comparison | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write ``report.html`` and ``figures/*.png`` into a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Where to write; made if it does not exist.
+    table : LossTable
+        The losses the fits rest on.
+    fits : FitSet
+        Fitted laws.
+    plan : Plan, optional
+        The plan; without it the page shows fits and data only.
+    comparison : Comparison, optional
+        What launched runs measured.
+    extra : mapping, optional
+        ``leakage``: a frame, mapping or list of mappings shown with the data; every other entry is
+        shown under "How this was made". All of it is escaped.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    DataError
+        When the disk refuses the write.
+    """
+    folder = Path(folder)
+    extra = dict(extra or {})
+    leakage = extra.pop("leakage", None)
+    used = set() if plan is None else {(law.name, law.eval_set) for law in plan.laws.values()}
+    stack: list[cards.Card] = []
+    if plan is not None:
+        stack += cards.why_card(
+            plan, figures.decision_figures(plan, folder), figures.trade_off_figure(plan, folder)
+        )
+        if plan.caveats:
+            stack.append(cards.caveat_card(plan.caveats))
+    if comparison is not None:
+        stack.append(cards.comparison_card(comparison, figures.comparison_figure(comparison, folder)))
+    held_out = cards.holdout_card(fits)
+    if held_out is not None:
+        stack.append(held_out)
+    for fit in _in_order(fits, used):
+        planned = (fit.law.name, fit.eval_set) in used
+        drawn = figures.fit_figures(fit, table, plan, folder) if planned or not used else []
+        stack.append(cards.fit_card(fit, drawn, planned))
+    stack.append(cards.data_card(table, leakage))
+    stack.append(cards.made_card(_made(table, fits, plan), extra, "" if plan is None else plan.summary()))
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=_title(plan, fits),
+            folder=str(folder),
+            version=_version("dcpt"),
+            css=Markup(_environment().loader.get_source(_environment(), "page.css")[0]),  # type: ignore[union-attr]
+            verdict=_verdict(plan, fits),
+            answer=None if plan is None else _answer(plan),
+            explore=None if plan is None else _explore(plan),
+            cards=stack,
+        )
+    )
+    return files.write_text(folder / FILE_NAME, page)
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("dcpt", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _in_order(fits: FitSet, used: set[tuple[str, str]]) -> list[LawFit]:
+    """Fits the plan uses first."""
+    return sorted(fits, key=lambda fit: (fit.law.name, fit.eval_set) not in used)
+
+
+def _title(plan: Plan | None, fits: FitSet) -> str:
+    if plan is None:
+        return f"{', '.join(fits.laws)} fitted to the {' and '.join(fits.eval_sets)} loss"
+    text = str(plan.objective).replace("<=", "≤").replace(" -", " −")
+    return text[0].upper() + text[1:]
+
+
+def _verdict(plan: Plan | None, fits: FitSet) -> dict[str, str]:
+    if plan is not None:
+        word, _, rest = plan.verdict_line.partition(": ")
+        line = rest[0].upper() + rest[1:]
+        return {"word": word, "line": line, "tone": _TONES[plan.verdict]}
+    doubts = sum(len(fit.warnings) for fit in fits)
+    if not doubts:
+        return {"word": "Fitted", "line": "No fit reports a doubt.", "tone": "good"}
+    return {"word": "Fitted", "line": f"The fits report {doubts} doubts, listed below.", "tone": "warn"}
+
+
+def _answer(plan: Plan) -> dict[str, Any]:
+    level = percent(plan.objective.level)
+    known = plan.r_lo is not None and plan.r_hi is not None
+    interval = f"{100 * plan.r_lo:.1f} to {percent(plan.r_hi, 1)}" if known else "not known"  # type: ignore
+    before = "" if plan.base is None else f"{plan.base.value:.4f} before, {plan.base.source}"
+    facts = [
+        {"name": f"{level} interval of the share", "value": interval, "note": ""},
+        {
+            "name": "General loss",
+            "value": f"{plan.general.mean:.4f}",
+            "note": f"a run: {plan.general.obs_lo:.3f} to {plan.general.obs_hi:.3f}",
+        },
+        {
+            "name": "Domain loss",
+            "value": f"{plan.domain.mean:.4f}",
+            "note": f"a run: {plan.domain.obs_lo:.3f} to {plan.domain.obs_hi:.3f}",
+        },
+        {"name": "Ceiling of the general loss", "value": f"{plan.ceiling:.4f}", "note": before},
+    ]
+    if plan.kept_at_r is not None:
+        facts.append(
+            {
+                "name": "Ceiling kept",
+                "value": f"in {percent(plan.kept_at_r)} of draws",
+                "note": "no ratio is surer"
+                if plan.r_cautious is None
+                else f"in {level} of them at {percent(plan.r_cautious, 1)} domain",
+            }
+        )
+    cost = plan.cost
+    facts.append(
+        {
+            "name": "Cost",
+            "value": f"{power(cost['flops'])} FLOPs",
+            "note": f"{format_quantity(cost['domain_tokens'])} domain and "
+            f"{format_quantity(cost['general_tokens'])} general tokens",
+        }
+    )
+    return {
+        "percent": f"{100 * plan.r:.1f}",
+        "line": f"and {percent(plan.replay, 1)} general text as replay.",
+        "facts": facts,
+        "fill": round(100 * plan.r, 2),
+        "range": [round(100 * plan.r_lo, 2), round(100 * (plan.r_hi - plan.r_lo), 2)] if known else None,  # type: ignore
+        "left": f"{percent(plan.r, 1)} domain",
+        "middle": f"bracket: {level} interval" if known else "",
+        "right": f"{percent(plan.replay, 1)} general, as replay",
+    }
+
+
+def _explore(plan: Plan) -> dict[str, Any]:
+    names = ["r", *(f"{side}{part}" for side in (GENERAL, DOMAIN) for part in ("", "_obs_lo", "_obs_hi"))]
+    rows = [[float(f"{value:.6g}") for value in row] for row in plan.curve[names].to_numpy(float)]
+    return {
+        "rows": rows,
+        "chosen": int((plan.curve["r"] - plan.r).abs().argmin()),
+        "ceiling": float(f"{plan.ceiling:.6g}"),
+        "ceiling_text": f"{plan.ceiling:.4f}",
+    }
+
+
+def _made(table: LossTable, fits: FitSet, plan: Plan | None) -> dict[str, str]:
+    libraries = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "scipy", "pandas", "matplotlib"))
+    rows = {
+        "dcpt": f"{_version('dcpt')}, Python {platform.python_version()}",
+        "Libraries": libraries,
+        "Losses": table.fingerprint,
+        "Losses behind the fits": ", ".join(dict.fromkeys(fit.fingerprint for fit in fits)),
+    }
+    if plan is not None:
+        rows |= {
+            "Fits behind the plan": plan.fits_fingerprint,
+            "Plan": plan.fingerprint,
+            "Seed": str(plan.seed),
+        }
+        rows |= {f"Intervals, {side} side": how for side, how in plan.how.items() if how}
+    return rows
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

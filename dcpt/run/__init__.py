@@ -1,0 +1,1 @@
+"""Runs as folders, and the executors that bring them to their end."""

@@ -1,0 +1,247 @@
+"""The local executor: a supervisor over worker processes that survives the death of any of them."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dcpt.core.errors import DataError
+from dcpt.core.run_record import RunRecord
+from dcpt.core.run_spec import RunSpec
+from dcpt.run import store
+from dcpt.run.lock import only_runner
+from dcpt.run.machine import count_cores, count_gpus
+from dcpt.run.worker import Worker
+
+MAX_ATTEMPTS = 3
+"""Starts of a run within one command before it is left as failed."""
+
+GRACE = 60.0
+"""Seconds a worker gets to save its state when it is asked to stop."""
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Outcome:
+    """How a set of runs ended: run ids by status, and the reason of each that did not finish."""
+
+    finished: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    abandoned: dict[str, str] = field(default_factory=dict)
+
+
+def execute(
+    root: Path | str,
+    specs: Sequence[RunSpec],
+    work: Mapping[str, float],
+    slots: int | None = None,
+    device: str = "auto",
+    listen: Listener | None = None,
+) -> Outcome:
+    """Bring a graph of runs to its end on this machine.
+
+    Finished and abandoned runs are skipped; failed ones are tried again. A run starts when the run
+    it continues from has finished, the one with the most work behind it first.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the sweep (or launch); runs lie in ``root/runs``.
+    specs : sequence of RunSpec
+        All runs, parents included.
+    work : mapping
+        Run id to its share of the work (any unit), for the order.
+    slots : int, optional
+        Runs at a time; by default one per GPU, else one per core.
+    device : str
+        auto, cpu or cuda.
+    listen : callable, optional
+        Called with every event of the workers.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ConfigError
+        When another process runs this folder.
+    DataError
+        When the disk is full; every run can be resumed.
+    KeyboardInterrupt
+        After the workers have saved their state.
+    """
+    root = Path(root)
+    with only_runner(root):
+        supervisor = _Supervisor(root, specs, work, slots, device, listen or (lambda event: None))
+        try:
+            supervisor.loop()
+        except BaseException:
+            supervisor.stop(GRACE)
+            raise
+        supervisor.stop(GRACE, ask=False)
+        return supervisor.outcome
+
+
+class _Supervisor:
+    def __init__(
+        self,
+        root: Path,
+        specs: Sequence[RunSpec],
+        work: Mapping[str, float],
+        slots: int | None,
+        device: str,
+        listen: Listener,
+    ) -> None:
+        self.root, self.device, self.listen = root, device, listen
+        self.specs = {spec.run_id: spec for spec in specs}
+        self.outcome = Outcome()
+        self.attempts: dict[str, int] = dict.fromkeys(self.specs, 0)
+        self.waiting: set[str] = set()
+        self.workers: list[Worker] = []
+        gpus = count_gpus() if device != "cpu" else 0
+        self.gpus = gpus
+        self.slots = slots or (gpus or count_cores())
+        self.children: dict[str, list[str]] = {name: [] for name in self.specs}
+        for name, spec in self.specs.items():
+            if spec.start is not None and spec.start.run_id in self.specs:
+                self.children[spec.start.run_id].append(name)
+        self.path = {}
+        for name in reversed(_parents_first(self.specs)):
+            below = max((self.path[child] for child in self.children[name]), default=0.0)
+            self.path[name] = work.get(name, 0.0) + below
+        for name, spec in self.specs.items():
+            folder = store.write_spec(root, spec)
+            status = store.status(folder)
+            if status == "finished":
+                self.outcome.finished.append(name)
+            elif status == "abandoned":
+                record = RunRecord.load(folder)
+                self.outcome.abandoned[name] = record.reason if record else ""
+            else:
+                store.discard_record(folder)
+                self.waiting.add(name)
+        for name in list(self.outcome.abandoned):
+            self._drop_children(name)
+
+    def loop(self) -> None:
+        while self.waiting or any(worker.run_id for worker in self.workers):
+            self._assign()
+            busy = [worker for worker in self.workers if worker.run_id]
+            if not busy:
+                break  # what waits depends on something that failed
+            select.select([worker.process.stdout for worker in busy], [], [], 0.5)
+            for worker in busy:
+                # The exit is looked at before the pipe is read: what a dying worker said still counts.
+                alive = worker.alive
+                for event in worker.read_events():
+                    self._take(worker, event)
+                if not alive and worker.run_id is not None:
+                    code = worker.process.returncode
+                    words = worker.last_words()
+                    self._failed(worker, f"the worker died (exit {code})" + (f": {words}" if words else ""))
+                if not alive:
+                    worker.close(1.0)
+                    self.workers.remove(worker)
+
+    def stop(self, grace: float, ask: bool = True) -> None:
+        if ask:
+            for worker in self.workers:
+                worker.terminate()
+        until = time.monotonic() + grace
+        for worker in self.workers:
+            worker.close(max(0.1, until - time.monotonic()))
+        self.workers.clear()
+
+    def _assign(self) -> None:
+        finished = set(self.outcome.finished)
+        ready = [
+            name
+            for name in self.waiting
+            if (start := self.specs[name].start) is None
+            or start.run_id in finished
+            or start.run_id not in self.specs
+        ]
+        ready.sort(key=lambda name: (-self.path[name], name))
+        idle = [worker for worker in self.workers if worker.run_id is None]
+        for name in ready:
+            if not idle:
+                busy = sum(worker.run_id is not None for worker in self.workers)
+                if busy >= self.slots:
+                    return
+                idle.append(self._hire())
+            worker = idle.pop()
+            self.waiting.discard(name)
+            self.attempts[name] += 1
+            worker.give(name, store.run_folder(self.root, name))
+
+    def _hire(self) -> Worker:
+        number = len(self.workers)
+        gpu = None
+        if self.gpus:
+            load = {index: sum(w.gpu == index for w in self.workers) for index in range(self.gpus)}
+            gpu = min(load, key=lambda index: (load[index], index))
+        worker = Worker(self.root / "runs" / "logs" / f"worker-{number}.log", self.device, gpu)
+        self.workers.append(worker)
+        return worker
+
+    def _take(self, worker: Worker, event: dict[str, Any]) -> None:
+        kind, name = event["event"], event.get("run_id", worker.run_id)
+        if kind == "finished" and name == worker.run_id:
+            worker.run_id = None
+            self.outcome.finished.append(name)
+        elif kind == "failed" and name == worker.run_id:
+            self._failed(worker, str(event.get("reason", "unknown")), bool(event.get("retry", True)))
+        self.listen(event)
+
+    def _failed(self, worker: Worker, reason: str, retry: bool = True) -> None:
+        name = worker.run_id
+        assert name is not None
+        worker.run_id = None
+        if reason.startswith("disk full"):
+            raise DataError(
+                f"{self.root}: the disk is full ({name}: {reason}).",
+                hint="free some space and run the same command again; nothing is lost",
+            )
+        if retry and self.attempts[name] < MAX_ATTEMPTS:
+            self.waiting.add(name)
+            self.listen({"event": "retry", "run_id": name, "reason": reason})
+            return
+        status = "failed" if retry else "abandoned"
+        folder = store.run_folder(self.root, name)
+        if RunRecord.load(folder) is None:
+            RunRecord(name, status, reason, self.attempts[name]).save(folder)  # type: ignore[arg-type]
+        (self.outcome.failed if retry else self.outcome.abandoned)[name] = reason
+        self.listen({"event": status, "run_id": name, "reason": reason})
+        self._drop_children(name)
+
+    def _drop_children(self, name: str) -> None:
+        """Runs that would go on from `name` cannot; they stay open and run once it has finished."""
+        for child in self.children[name]:
+            if child in self.waiting:
+                self.waiting.discard(child)
+                self.outcome.failed[child] = f"waits for {name}, which did not finish"
+            self._drop_children(child)
+
+
+def _parents_first(specs: Mapping[str, RunSpec]) -> list[str]:
+    order: list[str] = []
+    placed: set[str] = set()
+
+    def place(name: str) -> None:
+        if name in placed:
+            return
+        placed.add(name)
+        start = specs[name].start
+        if start is not None and start.run_id in specs:
+            place(start.run_id)
+        order.append(name)
+
+    for name in specs:
+        place(name)
+    return order

@@ -1,0 +1,1 @@
+"""From a sweep file to a graph of runs to a loss table."""

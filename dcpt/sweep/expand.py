@@ -1,0 +1,268 @@
+"""From the sweep file to its runs: bases, constant-rate trunks, a decay branch per budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dcpt.core.errors import ConfigError
+from dcpt.core.mixture import MixturePhase, MixtureSpec
+from dcpt.core.quantity import format_quantity
+from dcpt.core.run_spec import CorpusRef, EvaluationSpec, OptimizerSpec, RunSpec, StartSpec
+from dcpt.core.schedule import Schedule
+from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.corpus.shards import Corpus
+from dcpt.sweep.ladder import Rung
+from dcpt.sweep.spec import ScheduleSettings, SweepSpec
+
+
+@dataclass(frozen=True)
+class Design:
+    """A sweep ready to run.
+
+    Attributes
+    ----------
+    runs : tuple of RunSpec
+        Parents before the runs that start from them.
+    bases : dict of str to str
+        Size name to the run id of its base, the target's included.
+    rungs : dict of str to Rung
+        Size name to its network.
+    corpora : dict of str to Corpus
+        The tokenised corpora.
+    """
+
+    runs: tuple[RunSpec, ...]
+    bases: dict[str, str]
+    rungs: dict[str, Rung]
+    corpora: dict[str, Corpus]
+
+    @property
+    def work(self) -> dict[str, float]:
+        """Training FLOPs of each run's own steps, by run id."""
+        return {
+            run.run_id: (run.schedule.steps - run.first_step)
+            * run.tokens_per_step
+            * self.rungs[run.size].flops_per_token
+            for run in self.runs
+        }
+
+
+def expand(
+    sweep: SweepSpec, corpora: Mapping[str, Corpus], rungs: Mapping[str, Rung], tokenizer_hash: str
+) -> Design:
+    """List the runs of a sweep.
+
+    Parameters
+    ----------
+    sweep : SweepSpec
+        The sweep file.
+    corpora : mapping of str to Corpus
+        Its tokenised corpora.
+    rungs : mapping of str to Rung
+        Its sizes, the target's included.
+    tokenizer_hash : str
+        Hash of the tokenizer.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    ConfigError
+        When a budget is too short for its schedule, or a corpus too small for a run's tokens.
+    """
+    builder = _Builder(sweep, dict(corpora), dict(rungs), tokenizer_hash)
+    runs: list[RunSpec] = []
+    bases: dict[str, str] = {}
+    for rung in rungs.values():
+        base = builder.base(rung)
+        bases[rung.name] = base.run_id
+        runs.append(base)
+        if sweep.target is not None and rung.name == sweep.target.size.name:
+            continue
+        for seed in rung.seeds or sweep.cpt.seeds:
+            for ratio in sweep.cpt.ratios:
+                runs.extend(builder.grid_runs(rung, base, ratio, seed))
+    return Design(tuple(runs), bases, dict(rungs), dict(corpora))
+
+
+def target_run(design: Design, sweep: SweepSpec, size: str, r: float, tokens: float, seed: int = 0) -> RunSpec:
+    """One run of the sweep's schedule on `size` at domain share `r`, from that size's base."""
+    any_run = design.runs[0]
+    builder = _Builder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
+    base = next(run for run in design.runs if run.run_id == design.bases[size])
+    return builder.whole(design.rungs[size], base, r, seed, builder.steps(tokens))
+
+
+class _Builder:
+    def __init__(
+        self, sweep: SweepSpec, corpora: dict[str, Corpus], rungs: dict[str, Rung], tokenizer_hash: str
+    ) -> None:
+        self.sweep, self.corpora, self.rungs = sweep, corpora, rungs
+        self.tokenizer_hash = tokenizer_hash
+        self.roles = {name: corpus.role for name, corpus in corpora.items()}
+        self.within = {**self._weights(GENERAL), **self._weights(DOMAIN)}
+        self.refs = tuple(CorpusRef(name, corpus.role, corpus.hash) for name, corpus in corpora.items())
+        self.every = max(1, self.steps(sweep.evaluation.every_tokens))
+        self.windows = {
+            name: (corpus.train.tokens - 1) // sweep.model.context for name, corpus in corpora.items()
+        }
+
+    def steps(self, tokens: float) -> int:
+        return round(tokens / self.sweep.tokens_per_step)
+
+    def base(self, rung: Rung) -> RunSpec:
+        settings = self.sweep.base
+        steps = 0 if rung.model.checkpoint else self.steps(settings.tokens)
+        mixture = MixtureSpec(
+            self.roles, (MixturePhase(0, self._shares(0.0)),), settings.seed, block=self.sweep.batch
+        )
+        schedule = (
+            Schedule("constant", settings.schedule.peak, 0)
+            if steps == 0
+            else self._schedule(settings.schedule, steps, rung.rate, "base.tokens")
+        )
+        evaluation = EvaluationSpec(self.every, self.sweep.evaluation.sequences, ends=(steps,))
+        run = self._run(f"{rung.name}-base", "base", rung, mixture, schedule, evaluation, settings.seed)
+        self._check_supply(run, steps)
+        return replace(run, keep=(steps,))
+
+    def grid_runs(self, rung: Rung, base: RunSpec, ratio: float, seed: int) -> list[RunSpec]:
+        settings = self.sweep.cpt.schedule
+        budgets = sorted({self.steps(tokens) for tokens in self.sweep.cpt.budgets})
+        if settings.kind == "constant":
+            # Every evaluation of a constant rate is the end of a constant-rate run of that length.
+            run = self.whole(rung, base, ratio, seed, budgets[-1])
+            return [replace(run, evaluation=replace(run.evaluation, also_at=tuple(budgets), ends=tuple(budgets)))]
+        wholes = [self.whole(rung, base, ratio, seed, steps) for steps in budgets]
+        if settings.kind != "wsd" or settings.decay_share == 0:
+            return wholes
+        splits = tuple(sorted({run.schedule.decay_start for run in wholes}))
+        trunk = replace(
+            wholes[-1],
+            slug=f"{rung.name}-r{ratio:.4g}-s{seed}-trunk",
+            kind="trunk",
+            schedule=Schedule("constant", wholes[-1].schedule.peak, splits[-1], wholes[-1].schedule.warmup),
+            evaluation=replace(wholes[-1].evaluation, also_at=splits, ends=()),
+            keep=splits,
+        )
+        return [trunk] + [
+            replace(run, kind="branch", start=StartSpec(trunk.run_id, run.schedule.decay_start, "continue"))
+            for run in wholes
+        ]
+
+    def whole(self, rung: Rung, base: RunSpec, ratio: float, seed: int, steps: int) -> RunSpec:
+        """An unshared run of the whole schedule, from the base."""
+        used = self._base_windows(base)
+        mixture = MixtureSpec(
+            self.roles,
+            (MixturePhase(0, self._shares(ratio)),),
+            seed,
+            block=self.sweep.batch,
+            skip={name: count for name, count in used.items() if 0 < count < self.windows[name]},
+            skip_seed=base.mixture.seed,
+        )
+        schedule = self._schedule(self.sweep.cpt.schedule, steps, rung.rate, "cpt.budgets")
+        evaluation = EvaluationSpec(self.every, self.sweep.evaluation.sequences, ends=(steps,))
+        tokens = format_quantity(steps * self.sweep.tokens_per_step)
+        run = self._run(
+            f"{rung.name}-r{ratio:.4g}-s{seed}-d{tokens}", "run", rung, mixture, schedule, evaluation, seed
+        )
+        run = replace(
+            run,
+            start=StartSpec(base.run_id, base.schedule.steps, "weights"),
+            tokens_before=base.schedule.steps * base.tokens_per_step,
+        )
+        self._check_supply(run, steps)
+        return run
+
+    def _run(
+        self,
+        slug: str,
+        kind: str,
+        rung: Rung,
+        mixture: MixtureSpec,
+        schedule: Schedule,
+        evaluation: EvaluationSpec,
+        seed: int,
+    ) -> RunSpec:
+        return RunSpec(
+            slug=slug,
+            kind=kind,  # type: ignore[arg-type]
+            size=rung.name,
+            model=rung.model,
+            corpora=self.refs,
+            tokenizer_hash=self.tokenizer_hash,
+            mixture=mixture,
+            context=self.sweep.model.context,
+            batch=self.sweep.batch,
+            schedule=schedule,
+            optimizer=OptimizerSpec(**self.sweep.optimizer.model_dump()),
+            evaluation=evaluation,
+            seed=seed,
+        )
+
+    def _schedule(self, settings: ScheduleSettings, steps: int, rate: float, where: str) -> Schedule:
+        if steps < 1:
+            raise ConfigError(
+                f"{where}: less than one step of {self.sweep.tokens_per_step} tokens.",
+                hint="ask for more tokens, or lower batch or model.context",
+            )
+        decay = max(1, round(settings.decay_share * steps)) if settings.kind == "wsd" and settings.decay_share else 0
+        try:
+            return Schedule(
+                settings.kind,
+                settings.peak * rate,
+                steps,
+                self.steps(settings.warmup_tokens),
+                decay,
+                settings.shape,
+                settings.floor,
+            )
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error.message}", error.hint) from None
+
+    def _weights(self, role: str) -> dict[str, float]:
+        side = {spec.name: spec.weight for spec in self.sweep.corpora if spec.role == role}
+        if any(weight is None for weight in side.values()):
+            if any(weight is not None for weight in side.values()):
+                raise ConfigError(f"corpora: either every {role} corpus has a weight or none has.")
+            side = {name: float(self.corpora[name].train.tokens) for name in side}
+        total = sum(weight for weight in side.values() if weight is not None)
+        if not total > 0:
+            raise ConfigError(f"corpora: the weights of the {role} corpora sum to {total}; wanted more than 0.")
+        # Nine digits keep the shares exact decimals, which is what the sampler counts with.
+        return {name: round(float(weight or 0) / total, 9) for name, weight in side.items()}
+
+    def _shares(self, r: float) -> dict[str, float]:
+        shares = {
+            name: round(weight * (r if self.roles[name] == DOMAIN else 1 - r), 12)
+            for name, weight in self.within.items()
+        }
+        largest = max(shares, key=lambda name: shares[name])
+        shares[largest] = round(1 - sum(share for name, share in shares.items() if name != largest), 12)
+        return {name: shares[name] for name in self.corpora}
+
+    def _base_windows(self, base: RunSpec) -> dict[str, int]:
+        """Windows of each corpus the base has used, rounded up."""
+        sequences = base.schedule.steps * base.batch
+        shares = base.mixture.phases[0].shares
+        return {name: int(-(-sequences * share // 1)) + 1 if share else 0 for name, share in shares.items()}
+
+    def _check_supply(self, run: RunSpec, steps: int) -> None:
+        sequences = steps * run.batch
+        for name, share in run.mixture.phases[-1].shares.items():
+            supply = self.windows[name] - run.mixture.skip.get(name, 0)
+            need = sequences * share
+            if need and supply <= 0:
+                raise ConfigError(f"corpus {name!r}: is shorter than one window of {run.context} tokens.")
+            if need > supply * self.sweep.cpt.max_epochs:
+                held = " after what the base has used" if run.mixture.skip.get(name) else ""
+                raise ConfigError(
+                    f"corpus {name!r}: run {run.slug} needs {format_quantity(need * run.context)} tokens of it and "
+                    f"it has {format_quantity(supply * run.context)}{held}: {need / supply:.1f} epochs, more than "
+                    f"max_epochs = {self.sweep.cpt.max_epochs:g}.",
+                    hint="lower the token budgets, add text, or raise cpt.max_epochs if repetition is meant",
+                )

@@ -1,0 +1,65 @@
+"""Run a sweep: price it, start what is not finished, write the loss table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcpt.core.loss_table import LossTable
+from dcpt.run.local import Listener, Outcome, execute
+from dcpt.sweep.collect import collect
+from dcpt.sweep.prepare import Sweep
+
+LOSSES = "losses.csv"
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep that came to its end.
+
+    Attributes
+    ----------
+    table : LossTable
+        Losses of the finished runs.
+    outcome : Outcome
+        Runs by how they ended.
+    path : path
+        The file the table was written to.
+    """
+
+    table: LossTable
+    outcome: Outcome
+    path: Path
+
+
+def run_sweep(
+    sweep: Sweep, slots: int | None = None, device: str = "auto", listen: Listener | None = None
+) -> SweepResult:
+    """Bring every run of the sweep to its end and write ``losses.csv``.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        A prepared sweep.
+    slots : int, optional
+        Runs at a time; by default one per GPU, else one per core.
+    device : str
+        auto, cpu or cuda.
+    listen : callable, optional
+        Called with every event of the workers.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    ConfigError
+        When another process runs this sweep.
+    DataError
+        When the disk is full, or no run finished.
+    """
+    outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen)
+    table = collect(sweep.root, sweep.design.runs)
+    path = table.write(sweep.root / LOSSES)
+    return SweepResult(table, outcome, path)

@@ -1,0 +1,185 @@
+"""The sweep file: corpora, model ladder, mixture ratios, token budgets, schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from dcpt.core.errors import ConfigError
+from dcpt.core.settings import Quantity, Settings, validate
+from dcpt.core.strict_yaml import read_yaml
+from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.corpus.spec import CorpusSpec, TokenizerSpec
+
+SCHEMA_VERSION = 1
+Positive = Annotated[Quantity, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SizeSettings(Settings):
+    """One rung of the model ladder: a Llama-type shape, a configuration, or a checkpoint.
+
+    Give `hidden` and `layers` for a shape of the sweep's family, `config` for any fields of the
+    family's `transformers` configuration, or `checkpoint` for a local folder with weights.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._]+$")]
+    hidden: Annotated[int, Field(gt=0)] | None = None
+    layers: Annotated[int, Field(gt=0)] | None = None
+    heads: Annotated[int, Field(gt=0)] | None = None
+    inner: Annotated[int, Field(gt=0)] | None = None
+    config: dict[str, Any] | None = None
+    checkpoint: str | None = None
+    seeds: tuple[int, ...] | None = None
+    rate: Annotated[float, Field(gt=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SizeSettings:
+        ways = [self.hidden is not None or self.layers is not None, self.config is not None, self.checkpoint is not None]
+        if sum(ways) != 1:
+            raise ConfigError(
+                f"size {self.name!r}: wanted exactly one of hidden and layers, config, or checkpoint."
+            )
+        if ways[0] and (self.hidden is None or self.layers is None):
+            raise ConfigError(f"size {self.name!r}: hidden and layers go together.")
+        return self
+
+
+class ModelSettings(Settings):
+    """The model ladder."""
+
+    family: str = "llama"
+    context: Annotated[int, Field(ge=8)] = 128
+    sizes: Annotated[tuple[SizeSettings, ...], Field(min_length=1)]
+
+    @field_validator("sizes")
+    @classmethod
+    def _names(cls, sizes: tuple[SizeSettings, ...]) -> tuple[SizeSettings, ...]:
+        names = [size.name for size in sizes]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"size names repeat: {', '.join(names)}.")
+        return sizes
+
+
+class ScheduleSettings(Settings):
+    """Learning-rate schedule of a phase; `decay_share` is a share of the phase's tokens."""
+
+    kind: Literal["constant", "cosine", "linear", "wsd"] = "wsd"
+    peak: Positive
+    warmup_tokens: Annotated[Quantity, Field(ge=0)] = 0.0
+    decay_share: Share = 0.2
+    shape: Literal["linear", "1-sqrt"] = "1-sqrt"
+    floor: Share = 0.0
+
+
+class OptimizerSettings(Settings):
+    """AdamW and gradient clipping."""
+
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    clip: Annotated[float, Field(gt=0)] = 1.0
+
+
+class BaseSettings(Settings):
+    """Pre-training of each size on the general corpora (skipped for checkpoints)."""
+
+    tokens: Positive
+    schedule: ScheduleSettings
+    seed: int = 0
+
+
+class CptSettings(Settings):
+    """The grid of continual pre-training: ratios, budgets, seeds, one schedule."""
+
+    ratios: Annotated[tuple[float, ...], Field(min_length=1)]
+    budgets: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    schedule: ScheduleSettings
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    max_epochs: Positive = 4.0
+
+    @field_validator("ratios")
+    @classmethod
+    def _ratios(cls, ratios: tuple[float, ...]) -> tuple[float, ...]:
+        for ratio in ratios:
+            if not 0 <= ratio <= 1:
+                raise ConfigError(
+                    f"ratio {ratio:g} is outside [0, 1]; wanted the domain share of tokens.",
+                    "looks like a percentage; write 0.3 for 30 %" if 1 < ratio <= 100 else None,
+                )
+        if len(set(ratios)) < len(ratios):
+            raise ConfigError("a ratio stands twice.")
+        return ratios
+
+
+class EvaluationSettings(Settings):
+    """How often, and on how many held-out windows, losses are measured."""
+
+    every_tokens: Positive
+    sequences: Annotated[int, Field(ge=8)] = 256
+
+
+class TargetSettings(Settings):
+    """The model the sweep is for: its size and the tokens it will be trained on."""
+
+    size: SizeSettings
+    tokens: Positive
+    keep: str = "general <= +2%"
+
+
+class LimitSettings(Settings):
+    """What the sweep may cost before it asks."""
+
+    hours: Positive | None = None
+    flops: Positive | None = None
+
+
+class SweepSpec(Settings):
+    """A whole sweep file (schema version 1)."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    corpora: Annotated[tuple[CorpusSpec, ...], Field(min_length=2)]
+    tokenizer: TokenizerSpec = TokenizerSpec()
+    model: ModelSettings
+    batch: Annotated[int, Field(gt=0)] = 16
+    optimizer: OptimizerSettings = OptimizerSettings()
+    base: BaseSettings
+    cpt: CptSettings
+    evaluation: EvaluationSettings
+    target: TargetSettings | None = None
+    hardware: str = "cpu-core"
+    limit: LimitSettings = LimitSettings()
+
+    @model_validator(mode="after")
+    def _sides(self) -> SweepSpec:
+        names = [corpus.name for corpus in self.corpora]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"corpus names repeat: {', '.join(names)}.")
+        if {"tokenizer"} & set(names):
+            raise ConfigError("a corpus cannot be called 'tokenizer'.")
+        for role in (GENERAL, DOMAIN):
+            if not any(corpus.role == role for corpus in self.corpora):
+                raise ConfigError(f"there is no {role} corpus; wanted at least one of each side.")
+        if self.target and self.target.size.name in [size.name for size in self.model.sizes]:
+            raise ConfigError(f"the target's size {self.target.size.name!r} is also a proxy size.")
+        return self
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Training tokens of one optimizer step."""
+        return self.batch * self.model.context
+
+
+def read_sweep(path: Path | str) -> SweepSpec:
+    """Read and check a sweep file.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the key, what was found and what was wanted.
+    """
+    return validate(SweepSpec, read_yaml(path), str(path))

@@ -1,0 +1,162 @@
+"""Held-out losses: fixed windows per corpus, and each side pooled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from dcpt.core.mixture import MixtureSpec
+from dcpt.core.symbols import ROLES, UNITS
+from dcpt.corpus.batches import heldout_windows
+from dcpt.corpus.shards import TokenCorpus
+from dcpt.train.processor import Processor
+
+# Logits held at a time, in elements: on the CPU a piece that stays in the cache (16 windows of 128
+# tokens at 1024 tokens of vocabulary), on a GPU 1 GiB of fp32.
+_LOGITS = {"cpu": 1 << 21, "cuda": 1 << 28}
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out windows of one corpus.
+
+    Parameters
+    ----------
+    name, role : str
+        The corpus and its side.
+    windows : ndarray of int64, shape (windows, context + 1)
+        Token ids.
+    bytes_per_token : float
+        Of the held-out split.
+    weight : float
+        Share of the corpus inside its side; the weights of a side sum to 1.
+    """
+
+    name: str
+    role: str
+    windows: NDArray[np.int64]
+    bytes_per_token: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One value of one metric on one evaluation set."""
+
+    eval_set: str
+    metric: str
+    unit: str
+    value: float
+    sem: float
+    n_eval_tokens: int
+
+
+def read_heldout(
+    corpora: Mapping[str, TokenCorpus], mixture: MixtureSpec, context: int, sequences: int
+) -> list[HeldOut]:
+    """Held-out windows of every corpus that has a held-out part.
+
+    Inside a side the corpora weigh as in the mixture's last phase; a side that the mixture leaves
+    out weighs them by their training tokens.
+
+    Raises
+    ------
+    DataError
+        When a held-out part has too few windows.
+    """
+    shares = mixture.phases[-1].shares
+    found = []
+    for role in ROLES:
+        side = {
+            name: corpus
+            for name, corpus in corpora.items()
+            if corpus.info.role == role and corpus.info.heldout.tokens > 0
+        }
+        weights = {name: shares.get(name, 0.0) for name in side}
+        if not sum(weights.values()) > 0:
+            weights = {name: float(corpus.info.train.tokens) for name, corpus in side.items()}
+        total = sum(weights.values())
+        for name, corpus in side.items():
+            windows = heldout_windows(corpus, context, sequences)
+            found.append(
+                HeldOut(name, role, windows, corpus.bytes_per_token("heldout"), weights[name] / total)
+            )
+    return found
+
+
+def measure_losses(
+    network: PreTrainedModel, processor: Processor, windows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Mean loss of each window.
+
+    Parameters
+    ----------
+    network : PreTrainedModel
+        On the processor's device.
+    processor : Processor
+        Device and precision.
+    windows : ndarray of int64, shape (windows, context + 1)
+        Token ids.
+
+    Returns
+    -------
+    ndarray, shape (windows,)
+        Nats per token.
+    """
+    context = windows.shape[1] - 1
+    rows = max(1, _LOGITS[processor.device.type] // (context * network.config.vocab_size))
+    losses = []
+    network.eval()
+    with torch.inference_mode(), processor.autocast():
+        for first in range(0, len(windows), rows):
+            tokens = torch.from_numpy(windows[first : first + rows]).to(processor.device)
+            logits = network(input_ids=tokens[:, :-1], use_cache=False).logits
+            values = F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+            losses.append(values.view(-1, context).double().mean(dim=1))
+    network.train()
+    values_per_window: NDArray[np.float64] = torch.cat(losses).cpu().numpy()
+    return values_per_window
+
+
+def evaluate(network: PreTrainedModel, processor: Processor, sets: list[HeldOut]) -> list[Measurement]:
+    """Loss and bits per byte on every side and, where a side has several corpora, on each of them.
+
+    The standard error of a set is that of the mean over its windows; a pooled one combines its
+    corpora as independent. A pooled value in bits per byte is the pooled loss over the pooled bytes
+    per token.
+    """
+    results: list[Measurement] = []
+    for role in ROLES:
+        side = [item for item in sets if item.role == role]
+        loss = variance = width = 0.0
+        tokens = 0
+        for item in side:
+            values = measure_losses(network, processor, item.windows)
+            mean, sem = float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+            count = values.size * (item.windows.shape[1] - 1)
+            if len(side) > 1:
+                results += _both_metrics(f"{role}/{item.name}", mean, sem, item.bytes_per_token, count)
+            loss += item.weight * mean
+            variance += (item.weight * sem) ** 2
+            width += item.weight * item.bytes_per_token
+            tokens += count if item.weight > 0 else 0
+        if side:
+            results += _both_metrics(role, loss, math.sqrt(variance), width, tokens)
+    return results
+
+
+def _both_metrics(
+    name: str, loss: float, sem: float, bytes_per_token: float, tokens: int
+) -> list[Measurement]:
+    scale = {"loss": 1.0, "bpb": 1.0 / (math.log(2) * bytes_per_token)}
+    return [
+        Measurement(name, metric, UNITS[metric], loss * factor, sem * factor, tokens)
+        for metric, factor in scale.items()
+    ]

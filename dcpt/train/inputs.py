@@ -1,0 +1,77 @@
+"""What a run reads: the corpora its spec names, checked against their hashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcpt.core.errors import DataError
+from dcpt.core.run_spec import RunSpec
+from dcpt.corpus.batches import BatchReader
+from dcpt.corpus.sampler import MixtureSampler
+from dcpt.corpus.shards import TokenCorpus, open_corpus
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """The token batches of a run and the sampler that says where they come from."""
+
+    reader: BatchReader
+    sampler: MixtureSampler
+
+    def batch(self, step: int) -> NDArray[np.int64]:
+        """Token ids of a step, shape (batch, context + 1); steps count from 1."""
+        return self.reader.batch(step)
+
+
+def open_corpora(root: Path, spec: RunSpec) -> dict[str, TokenCorpus]:
+    """Open a run's corpora.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the sweep; the corpora lie in ``root/corpus``.
+    spec : RunSpec
+        Names them, with hashes.
+
+    Raises
+    ------
+    DataError
+        When a corpus is absent or is not the one the spec was made with.
+    """
+    corpora = {}
+    for wanted in spec.corpora:
+        corpus = open_corpus(root / "corpus" / wanted.name)
+        for what, got, want in (
+            ("content hash", corpus.info.hash, wanted.hash),
+            ("role", corpus.info.role, wanted.role),
+            ("tokenizer hash", corpus.info.tokenizer_hash, spec.tokenizer_hash),
+        ):
+            if got != want:
+                raise DataError(
+                    f"{root / 'corpus' / wanted.name}: {what} is {got!r}; the run wants {want!r}.",
+                    hint="the corpus was rebuilt since the run was set up: set the sweep up again",
+                )
+        corpora[wanted.name] = corpus
+    return corpora
+
+
+def open_mixture(corpora: dict[str, TokenCorpus], spec: RunSpec) -> Mixture:
+    """The run's batches.
+
+    Raises
+    ------
+    ConfigError
+        When the mixture asks for more than the corpora have.
+    """
+    missing = sorted(set(spec.mixture.roles) - set(corpora))
+    if missing:
+        raise DataError(
+            f"the mixture names corpus {missing[0]!r}; the run lists {', '.join(sorted(corpora))}."
+        )
+    windows = {name: corpora[name].n_windows(spec.context) for name in spec.mixture.roles}
+    sampler = MixtureSampler(spec.mixture, windows)
+    return Mixture(BatchReader(corpora, sampler, spec.context, spec.batch), sampler)

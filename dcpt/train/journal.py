@@ -1,0 +1,94 @@
+"""The journal of a run, metrics.jsonl: what it measured, step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dcpt.core import files
+from dcpt.core.run_spec import RunSpec
+from dcpt.core.schedule import annealing_area, forward_area
+from dcpt.train.evaluate import Measurement
+
+FILE_NAME = "metrics.jsonl"
+
+
+class Journal:
+    """Appends a run's rows, each with its step, phase, rate and areas.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Folder of the run.
+    spec : RunSpec
+        Its schedule gives eta, S1 and S2; its kind and ends give the phase.
+    """
+
+    def __init__(self, run_dir: Path, spec: RunSpec) -> None:
+        self.path = run_dir / FILE_NAME
+        self.spec = spec
+        self.rates = spec.schedule.rates()
+        self.forward = forward_area(self.rates)
+        self.annealing = annealing_area(self.rates, warmup=spec.schedule.warmup)
+
+    def rewind(self, step: int | None) -> int:
+        """Drop the rows after `step` (None: all), and a torn last line; count a new start.
+
+        Returns
+        -------
+        int
+            How often the run was started, this time included.
+        """
+        kept = [
+            row
+            for row in files.read_lines(self.path)
+            if row.get("kind") == "start" or (step is not None and row.get("step", 0) <= step)
+        ]
+        kept.append({"kind": "start", "step": step if step is not None else self.spec.first_step})
+        lines = (json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in kept)
+        files.write_text(self.path, "".join(lines))
+        return sum(row.get("kind") == "start" for row in kept)
+
+    def log_training(self, step: int, loss: float, grad_norm: float, tokens_per_second: float) -> None:
+        """One row on the training loss of a step, in nats per token."""
+        files.append_line(
+            self.path,
+            {
+                "kind": "train",
+                "step": step,
+                "loss": loss,
+                "eta": float(self.rates[step - 1]),
+                "grad_norm": grad_norm,
+                "tokens_per_second": round(tokens_per_second, 1),
+            },
+        )
+
+    def log_evaluation(self, step: int, measurements: Sequence[Measurement], r_seen: float) -> None:
+        """One row per evaluation set and metric; `r_seen` is the domain share of this phase so far."""
+        kind, phase = self.phase(step)
+        of_base = self.spec.kind == "base"
+        trained = step * self.spec.tokens_per_step
+        place: Mapping[str, Any] = {
+            "eta": float(self.rates[step - 1]) if step else 0.0,
+            "S1": float(self.forward[step - 1]) if step else 0.0,
+            "S2": float(self.annealing[step - 1]) if step else 0.0,
+            "tokens": self.spec.tokens_before + trained,
+            "D": 0 if of_base else trained,
+            "r_seen": 0.0 if of_base else r_seen,
+        }
+        for item in measurements:
+            files.append_line(self.path, {"kind": kind, "step": step, "phase": phase, **vars(item), **place})
+
+    def phase(self, step: int) -> tuple[str, str]:
+        """Kind of row and phase of an evaluation after `step` steps.
+
+        The last evaluation of a base is the point D = 0 of what starts from it; its earlier ones are
+        no points of continual pre-training and are logged as ``eval_base``.
+        """
+        schedule = self.spec.schedule
+        running = "trunk" if step <= schedule.decay_start else "decay"
+        if self.spec.kind == "base":
+            return ("eval", "base") if step == schedule.steps else ("eval_base", running)
+        return "eval", "end" if step in self.spec.evaluation.ends else running

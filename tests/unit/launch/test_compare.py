@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.core.loss_table import LossTable
+from dcpt.launch.compare import Comparison, compare
+from dcpt.plan.make_plan import make_plan
+from dcpt.plan.objective import Objective
+from dcpt.plan.plan import Plan
+
+N, D = 1.2e6, 1.3e6
+
+
+@pytest.fixture(scope="module")
+def synthetic() -> ModuleType:
+    path = Path(__file__).resolve().parents[1] / "plan" / "synthetic.py"
+    spec = importlib.util.spec_from_file_location("synthetic_fits", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def fits(synthetic):
+    return synthetic.fits()
+
+
+@pytest.fixture(scope="module")
+def plan(fits) -> Plan:
+    fields = {"N": N, "D": D, "keep": "general <= -1%", "general_now": 3.3}
+    return make_plan(fits, Objective.of(fields))
+
+
+def launched(synthetic, ratios, error=0.0, size=N) -> LossTable:
+    rows = [
+        {"run_id": f"full-{r:g}", "N": size, "D": D, "r": r, "eval_set": side, "sem": 0.01,
+         "value": float(synthetic.fit_of(side, draws=1).mean(size, D, r)[0]) + error}
+        for side in ("general", "domain") for r in ratios
+    ]  # fmt: skip
+    return LossTable.from_frame(pd.DataFrame(rows))
+
+
+def test_a_run_that_follows_the_laws_is_inside_every_interval(synthetic, fits, plan) -> None:
+    found = compare(plan, launched(synthetic, [plan.r]), fits)
+    assert [row.side for row in found.rows] == ["domain", "general"]
+    assert all(row.in_mean and row.in_obs and row.as_planned for row in found.rows)
+    assert max(abs(row.error) for row in found.rows) < 1e-9
+    assert found.rows[0].kept is None
+    assert found.rows[1].ceiling == plan.ceiling
+
+
+def test_a_miss_is_said_in_nats_per_cent_and_words(synthetic, fits, plan) -> None:
+    found = compare(plan, launched(synthetic, [plan.r], error=0.5), fits)
+    row = found.rows[1]
+    assert row.error == pytest.approx(0.5)
+    assert row.error_percent == pytest.approx(100 * 0.5 / row.measured)
+    assert not row.in_obs
+    assert row.kept is False
+    assert "neither, ceiling broken" in found.summary()
+    assert any("breaks the ceiling" in sentence for sentence in found.findings())
+
+
+def test_the_measured_crossing_is_interpolated_between_runs(synthetic, fits, plan) -> None:
+    found = compare(plan, launched(synthetic, [plan.r - 0.02, plan.r + 0.02]), fits)
+    assert found.crossing() == pytest.approx(plan.r, abs=1e-3)
+    assert compare(plan, launched(synthetic, [0.2, 0.3]), fits).crossing() is None
+
+
+def test_a_run_of_another_size_is_compared_at_its_own_size_without_the_ceiling(synthetic, fits, plan) -> None:
+    found = compare(plan, launched(synthetic, [0.5], size=0.6e6), fits)
+    assert not any(row.as_planned for row in found.rows)
+    assert [row.kept for row in found.rows] == [None, None]
+    assert "None of these runs has the planned size and tokens." in found.findings()
+
+
+def test_only_ends_of_runs_count(synthetic, fits, plan) -> None:
+    table = launched(synthetic, [0.5])
+    trunk = LossTable.from_frame(table.frame.assign(phase="trunk"))
+    with pytest.raises(DataError, match="no end of a run"):
+        compare(plan, trunk, fits)
+
+
+def test_other_fits_are_refused(synthetic, plan) -> None:
+    with pytest.raises(ConfigError, match="not the one the plan was made from"):
+        compare(plan, launched(synthetic, [0.5]), synthetic.fits(seed=8))
+
+
+def test_a_comparison_survives_its_file(synthetic, fits, plan, tmp_path) -> None:
+    found = compare(plan, launched(synthetic, [0.4, 0.6]), fits)
+    path = found.save(tmp_path)
+    assert path.name == "compare.json"
+    assert Comparison.load(tmp_path) == found
+    assert found.plan_fingerprint == plan.fingerprint
+    document = json.loads(path.read_text())
+    assert document["schema_version"] == 1
+    path.write_text(json.dumps({**document, "level": "high"}))
+    with pytest.raises(DataError, match="level"):
+        Comparison.load(path)
+
+
+def test_the_table_has_the_verdicts(synthetic, fits, plan) -> None:
+    frame = compare(plan, launched(synthetic, [0.4, 0.6]), fits).table()
+    assert {"error", "error_percent", "in_mean", "in_obs", "kept"} <= set(frame)
+    assert len(frame) == 4
+    assert np.isfinite(frame["error"]).all()

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dcpt.core.errors import PlanError
+from dcpt.core.loss_table import LossTable
+from dcpt.plan.base_loss import find_base_loss
+from dcpt.plan.objective import Objective
+
+
+def asking(N: float = 7e6, keep: str = "general <= +2%", **fields: float) -> Objective:
+    return Objective.of({"N": N, "D": 1e6, "keep": keep, **fields})
+
+
+def test_a_given_loss_is_taken(synthetic) -> None:
+    base = find_base_loss(asking(general_now=2.86), synthetic.table())
+    assert (base.value, base.source, base.log_sd) == (2.86, "given", 0.0)
+
+
+def test_the_measured_base_of_that_size_is_taken_over_an_estimate(synthetic) -> None:
+    base = find_base_loss(asking(N=0.2203e6), synthetic.table())  # 0.22M, typed with rounding
+    assert base.source == "measured"
+    assert base.value == pytest.approx(synthetic.base_loss(0.22e6), rel=1e-12)
+
+
+def test_a_power_law_of_the_sizes_is_recovered(synthetic) -> None:
+    base = find_base_loss(asking(N=1.8e6), synthetic.table())
+    assert base.source == "estimated"
+    assert base.value == pytest.approx(synthetic.base_loss(1.8e6), rel=1e-4)
+    assert base.log_sd < 0.02
+
+
+def test_noisy_bases_give_an_error_that_covers_the_truth() -> None:
+    inside = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        sizes = np.array([0.05e6, 0.1e6, 0.2e6, 0.4e6, 0.8e6])
+        losses = (1.2 + 2 * (sizes / 1e6) ** -0.16) * np.exp(0.004 * rng.standard_normal(5))
+        frame = pd.DataFrame({"N": sizes, "D": 0.0, "r": 0.0, "eval_set": "general", "value": losses})
+        base = find_base_loss(asking(N=2.4e6), LossTable.from_frame(frame))
+        truth = 1.2 + 2 * 2.4**-0.16
+        inside += abs(np.log(base.value / truth)) <= 1.645 * base.log_sd
+    assert inside >= 15  # 18 of 20 expected at 90 %
+
+
+@pytest.mark.parametrize("sizes", [(), (0.1e6,), (0.1e6, 0.2e6)])
+def test_too_few_bases_are_refused_with_a_hint(synthetic, sizes) -> None:
+    table = synthetic.table(sizes=sizes) if sizes else None
+    with pytest.raises(PlanError, match=f"base losses of {len(sizes)}") as caught:
+        find_base_loss(asking(), table)
+    assert "general_now" in str(caught.value.hint)

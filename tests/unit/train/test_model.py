@@ -1,0 +1,95 @@
+"""Networks: counts by component, weights by seed, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_sweep import LLAMA, VOCAB
+
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.core.run_spec import ModelSpec
+from dcpt.cost.parameters import count_parameters as count_by_formula
+from dcpt.train.model import (
+    count_on_meta,
+    count_parameters,
+    draw_model,
+    hash_weights,
+    head_size,
+    load_model,
+    read_config,
+)
+
+GPT2 = {
+    "vocab_size": VOCAB,
+    "n_embd": 16,
+    "n_layer": 2,
+    "n_head": 2,
+    "n_positions": 16,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+NEOX = {
+    "vocab_size": VOCAB, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 64, "max_position_embeddings": 16, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_llama_counts_equal_the_closed_form(tied: bool) -> None:
+    config = {**LLAMA, "tie_word_embeddings": tied}
+    assert count_on_meta(ModelSpec("llama", config)) == count_by_formula("llama", config)
+
+
+@pytest.mark.parametrize(("family", "config"), [("gpt2", GPT2), ("gpt_neox", NEOX)])
+def test_components_of_other_families_sum_to_the_whole(family: str, config: dict[str, int]) -> None:
+    network = draw_model(read_config(ModelSpec(family, config)), seed=1)
+    counts = count_parameters(network)
+    assert sum(counts.values()) == sum(parameter.numel() for parameter in network.parameters())
+    # d = 16, two layers, by hand: attention 4 d^2 + 4 d, MLP 8 d^2 + 5 d, two norms each and one more
+    assert (counts["attention"], counts["mlp"], counts["norm"]) == (2 * 1088, 2 * 2128, 160)
+    assert counts["head"] == (0 if family == "gpt2" else VOCAB * 16)  # GPT-2 ties its head
+    assert head_size(network) == VOCAB * 16
+    assert counts["other"] == 0
+
+
+def test_the_seed_alone_decides_the_weights() -> None:
+    config = read_config(ModelSpec("llama", LLAMA))
+    first, again, other = (draw_model(config, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_dropout_is_off() -> None:
+    config = read_config(ModelSpec("gpt2", GPT2))
+    assert (config.resid_pdrop, config.embd_pdrop, config.attn_pdrop) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ModelSpec("no_such_family", {}),
+        ModelSpec("llama", {**LLAMA, "num_attention_heads": 3, "head_dim": None, "hidden_size": -4}),
+    ],
+)
+def test_an_impossible_network_is_a_config_error(model: ModelSpec) -> None:
+    with pytest.raises(ConfigError, match="model"):
+        draw_model(read_config(model), 1)
+
+
+def test_a_checkpoint_that_was_changed_or_lacks_weights_is_refused(tmp_path: Path) -> None:
+    network = draw_model(read_config(ModelSpec("llama", LLAMA)), 1)
+    network.save_pretrained(tmp_path)
+    spec = ModelSpec("llama", LLAMA, str(tmp_path), hash_weights(tmp_path))
+    loaded = load_model(spec, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), network.parameters(), strict=True))
+    state = network.state_dict()
+    del state["model.norm.weight"]
+    network.save_pretrained(tmp_path, state_dict=state)
+    with pytest.raises(DataError, match="hash of the weights"):
+        load_model(spec, tmp_path)
+    with pytest.raises(DataError, match=r"lack model\.norm\.weight"):
+        load_model(ModelSpec("llama", LLAMA, str(tmp_path)), tmp_path)
+    with pytest.raises(ConfigError, match="holds a 'llama' model"):
+        load_model(ModelSpec("gpt2", GPT2, str(tmp_path)), tmp_path)

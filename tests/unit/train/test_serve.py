@@ -1,0 +1,87 @@
+"""One run of a worker: what it says and what it leaves on the disk when something goes wrong."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_sweep import TinySweep
+
+from dcpt.core import files
+from dcpt.core.errors import DataError
+from dcpt.core.run_record import RunRecord
+from dcpt.train import checkpoint, unit
+from dcpt.train.processor import Processor
+from dcpt.train.serve import Watch, train_one
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """A watch whose signal handlers are taken back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield Watch(None)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def full_disk(*_: Any, **__: Any) -> None:
+    raise DataError("x: could not be written") from OSError(errno.ENOSPC, "No space left on device")
+
+
+def no_memory(*_: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def mistake(*_: Any) -> None:
+    raise ZeroDivisionError("a mistake")
+
+
+@pytest.mark.parametrize(
+    ("place", "broken", "reason"),
+    [
+        ((files, "append_line"), full_disk, "disk full"),
+        ((checkpoint, "save_file"), full_disk, "disk full"),
+        ((unit, "clip_gradients"), no_memory, "out of memory"),
+        ((unit, "clip_gradients"), mistake, "ZeroDivisionError: a mistake"),
+    ],
+)
+def test_a_passing_trouble_leaves_no_record_and_the_run_can_be_tried_again(
+    sweep: TinySweep, processor: Processor, watch: Watch, monkeypatch: pytest.MonkeyPatch,
+    place: tuple[Any, str], broken: Any, reason: str,
+) -> None:  # fmt: skip
+    folder = sweep.place(sweep.base(steps=12))
+    events: list[dict[str, Any]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, broken)
+        assert not train_one(folder, processor, events.append, watch)
+    assert events[-1] == {"event": "failed", "run_id": folder.name, "reason": reason, "retry": True}
+    assert RunRecord.load(folder) is None
+    assert not list(folder.glob("checkpoints/.step-*"))
+    assert train_one(folder, processor, events.append, watch)
+
+
+def test_unusable_input_is_abandoned_with_its_reason(
+    sweep: TinySweep, processor: Processor, watch: Watch
+) -> None:
+    folder = sweep.place(sweep.base(steps=12))
+    stream = sweep.root / "corpus" / "law" / "train.bin"
+    stream.write_bytes(stream.read_bytes()[:-2])
+    events: list[dict[str, Any]] = []
+    assert not train_one(folder, processor, events.append, watch)
+    record = RunRecord.load(folder)
+    assert record is not None
+    assert (record.status, events[-1]["retry"]) == ("abandoned", False)
+    assert "train.bin" in record.reason
+    assert events[-1]["reason"] == record.reason
+
+
+def test_a_folder_that_is_not_there_is_not_made(processor: Processor, watch: Watch, tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    assert not train_one(tmp_path / "none", processor, events.append, watch)
+    assert "no such file" in events[-1]["reason"]
+    assert not (tmp_path / "none").exists()
