@@ -60,8 +60,8 @@ def check_design(law: Law, data: FitData, space: Space) -> None:
         if idle:
             words = {"N": "model size", "D": "number of tokens", "s": "ratio"}.get(name, LEGEND[name].meaning)
             raise FitError(
-                f"{data.eval_set} has one {words} only; {', '.join(idle)} of law {law.name} cannot be "
-                "identified from it.",
+                f"{data.eval_set} has one {words} only; law {law.name} needs several to tell "
+                f"{', '.join(idle)} apart.",
                 hint=f"measure at a second {words} (three or more to extrapolate), or choose a law "
                 f"without {name}",
             )
@@ -198,8 +198,7 @@ def _shape(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
     if "E" in values and values["E"] >= least:
         yield FitWarning(
             "irreducible",
-            f"The irreducible loss E = {values['E']:.4f} is above the smallest measured loss "
-            f"{least:.4f}.",
+            f"The irreducible loss E = {values['E']:.4f} is above the smallest measured loss {least:.4f}.",
             ("E",),
         )
     axes = {name: _axis(data.inputs[name], name) for name in law.inputs}

@@ -150,7 +150,8 @@ class Comparison:
                 inside = sum(row.in_obs for row in rows)
                 sentences.append(
                     f"The {side} loss was missed by {error:.4f} nats ({per_cent:.2f} %) on average; "
-                    f"{inside} of {len(rows)} measurements lie inside the {100 * self.level:.0f} % interval of a run."
+                    f"{inside} of {len(rows)} measurements lie inside the "
+                    f"{100 * self.level:.0f} % interval of a run."
                 )
         at_plan = [row for row in self.rows if row.as_planned and abs(row.r - self.planned_r) < 0.005]
         for row in at_plan:
@@ -200,7 +201,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         inside = sum(row.in_obs for row in self.rows)
-        return f"Comparison({len(self.rows)} losses, {inside} inside the {100 * self.level:.0f} % interval of a run)"
+        level = f"{100 * self.level:.0f} %"
+        return f"Comparison({len(self.rows)} losses, {inside} inside the {level} interval of a run)"
 
 
 def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:

@@ -124,10 +124,10 @@ class LawConformance:
         for seed in SEEDS:
             truth = self.draw(seed)
             target = self.law.evaluate(truth, table)
-            start = np.clip(truth * np.random.default_rng(100 + seed).uniform(0.7, 1.4, truth.shape), 1e-3, None)
+            factors = np.random.default_rng(100 + seed).uniform(0.7, 1.4, truth.shape)
             result = least_squares(
                 lambda theta, goal=target: self.law.evaluate(theta, table) - goal,
-                np.clip(start, self.law.lower, self.law.upper),
+                np.clip(truth * factors, self.law.lower, self.law.upper),
                 jac=lambda theta: self.law.jacobian(theta, table),
                 bounds=(self.law.lower, self.law.upper),
                 x_scale="jac",

@@ -116,9 +116,9 @@ class Tolerance(BaseModel):
         return limit
 
     def __str__(self) -> str:
-        if self.kind == "relative":
-            return f"general <= {100 * self.amount:+.10g}%"
-        return f"general <= {self.amount:{'+' if self.kind == 'increase' else ''}.10g}"
+        relative, sign = self.kind == "relative", "" if self.kind == "ceiling" else "+"
+        number = f"{100 * self.amount if relative else self.amount:{sign}.12f}".rstrip("0").rstrip(".")
+        return f"general <= {number}{'%' if relative else ''}"
 
 
 class Objective(BaseModel):

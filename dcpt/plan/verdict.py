@@ -119,8 +119,9 @@ def _of_the_answer(
                 Caveat(
                     "wide_interval",
                     "open" if width > WIDE * tested else "doubt",
-                    f"The {100 * objective.level:.0f} % interval of r* ({spread.r_lo:.2f} to {spread.r_hi:.2f}) "
-                    f"covers {100 * (width / tested):.0f} % of the range of ratios that was tested.",
+                    f"The {100 * objective.level:.0f} % interval of r* ({spread.r_lo:.2f} to "
+                    f"{spread.r_hi:.2f}) covers {100 * width / tested:.0f} % of the range of ratios "
+                    "that was tested.",
                 )
             )
         share = spread.infeasible_share
@@ -132,15 +133,6 @@ def _of_the_answer(
                     f"In {100 * share:.0f} % of the draws no ratio keeps the ceiling.",
                 )
             )
-    if base is not None and base.source == "estimated":
-        caveats.append(
-            Caveat(
-                "base_estimated",
-                "doubt",
-                f"The base's general loss, {base.value:.4f}, is estimated from other sizes, not measured; its "
-                f"error of about {100 * base.log_sd:.1f} % is part of the interval.",
-            )
-        )
         near = 0.01 * (searched[1] - searched[0])
         ends = [
             edge
@@ -155,6 +147,15 @@ def _of_the_answer(
                     f"The interval of r* is cut off at the edge of the searched range ({ends[0]:g}).",
                 )
             )
+    if base is not None and base.source == "estimated":
+        caveats.append(
+            Caveat(
+                "base_estimated",
+                "doubt",
+                f"The base's general loss, {base.value:.4f}, is estimated from other sizes, not measured; "
+                f"its error of about {100 * base.log_sd:.1f} % is part of the interval.",
+            )
+        )
     if solution.binding == "range":
         edge = "highest" if abs(r - searched[1]) < abs(r - searched[0]) else "lowest"
         caveats.append(

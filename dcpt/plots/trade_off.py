@@ -55,7 +55,7 @@ def trade_off(
     ax.plot(np.where(kept, x, np.nan), y, color=colours.accent, linewidth=2.2, solid_capstyle="round")
     _mark_ratios(ax, share, x, y, r)
     limits = [(general_now, "today", colours.neutral), (ceiling, "ceiling", colours.limit)]
-    known = [limit for limit in limits if limit[0] is not None]
+    known = [(level, text, colour) for level, text, colour in limits if level is not None]
     for level, text, colour in known:
         ax.axvline(level, color=colour, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
         # Two limits may stand close together: the lower one is named on its left, the higher on its right.

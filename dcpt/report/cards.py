@@ -47,7 +47,8 @@ class Card:
 def why_card(plan: Plan, decision: Sequence[Figure], curve: Figure) -> list[Card]:
     """Why this ratio: both losses along the ratio, then one against the other."""
     gone = f"{plan.ceiling - plan.general.mean:.4f} nats below it" if plan.binding != "ceiling" else "at it"
-    limit = f"The ceiling is {plan.ceiling:.4f} nats ({str(plan.objective.keep).replace('<=', '≤')}); the prediction is {gone}."
+    keep = str(plan.objective.keep).replace("<=", "≤").replace(" -", " −")
+    limit = f"The ceiling is {plan.ceiling:.4f} nats ({keep}); the prediction is {gone}."
     frame = plan.curve
     data = Table((), (), csv_uri(frame), "trade-off.csv")
     return [
@@ -161,8 +162,8 @@ def fit_card(fit: LawFit, figures: Sequence[Figure], planned: bool) -> Card:
             (place, f"{errors['rows']:.0f}", loss(errors["mae"]), loss(errors["bias"], signed=True))
             for place, errors in fit.corner_errors.items()
         ]
-        head = ("Corner", "Rows", "Mean error", "Bias")
-        parts.append(Part("Not fitted: pure mixtures", table(head, corners, head[1:])))
+        names = ("Corner", "Rows", "Mean error", "Bias")
+        parts.append(Part("Not fitted: pure mixtures", table(names, corners, names[1:])))
     return Card(
         f"{fit.law.name} on the {fit.eval_set} loss",
         f"{fit.rows} rows of {fit.runs} runs, {fit.status.replace('_', ' ')}; mean absolute error in sample "
@@ -182,7 +183,7 @@ def holdout_card(fits: FitSet) -> Card | None:
     parts = []
     for eval_set, rows in frame.groupby("eval_set", sort=False):
         models = list(dict.fromkeys(rows["model"]))
-        body = []
+        body: list[Sequence[str | Cell]] = []
         for kind, group in rows.groupby("kind", sort=False):
             errors = group.groupby("model")["mae"].mean()
             levels = sorted(group["level"].unique())
@@ -192,8 +193,9 @@ def holdout_card(fits: FitSet) -> Card | None:
                 Cell(loss(errors.get(model)), "best" if errors.get(model) == best else "") for model in models
             ]
             covered = group["coverage"].dropna()
+            count = group.groupby("model")["rows"].sum().max()
             body.append((
-                str(kind), Cell(spelled, "quiet"), f"{group.groupby('model')['rows'].sum().max():.0f}", *cells,
+                str(kind), Cell(spelled, "quiet"), f"{count:.0f}", *cells,
                 percent(float(covered.mean())) if len(covered) else "–",
             ))  # fmt: skip
         head = ("Left out", "Which", "Rows", *models, "Inside 90 %")
@@ -251,8 +253,8 @@ def part_of(title: str, value: Any) -> Part:
     if isinstance(value, pd.DataFrame):
         value = value.to_dict("records")
     if isinstance(value, Mapping):
-        rows = [(Cell(str(key), "quiet"), _text(item)) for key, item in value.items()]
-        return Part(title, table(("What", "Value"), rows))
+        pairs = [(Cell(str(key), "quiet"), _text(item)) for key, item in value.items()]
+        return Part(title, table(("What", "Value"), pairs))
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, Mapping) for item in value):
         names = list(dict.fromkeys(str(key) for item in value for key in item))
         rows = [tuple(_text(item.get(name, "")) for name in names) for item in value]

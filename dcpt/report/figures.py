@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,12 @@ from dcpt.plots.trade_off import trade_off
 CURVE_POINTS = 61
 """Points of a drawn curve: smooth at the size of the page."""
 
-Draw = Callable[[Axes], object]
+
+class Draw(Protocol):
+    """A plot function with everything but its axes given."""
+
+    def __call__(self, *, ax: Axes) -> object:
+        """Draw into the axes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def render(
     for theme in style.THEMES:
         with style.theme(theme):
             canvas = Canvas(figsize=size, layout="constrained")
-            draw(canvas.add_subplot())
+            draw(ax=canvas.add_subplot())
             buffer = io.BytesIO()
             canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": "dcpt"})
             uris[theme] = "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -81,8 +87,8 @@ def decision_figures(plan: Plan, folder: Path) -> list[Figure]:
         figures.append(
             render(
                 f"plan-{side}",
-                lambda ax, frame=frame, side=side, limit=limit: ratio_decision(
-                    frame, side=side, r=plan.r, r_lo=plan.r_lo, r_hi=plan.r_hi, limit=limit, ax=ax
+                partial(
+                    ratio_decision, frame, side=side, r=plan.r, r_lo=plan.r_lo, r_hi=plan.r_hi, limit=limit
                 ),
                 folder,
                 alt=f"Predicted {side} loss against the domain share, with r* = {plan.r:.3f}.",

@@ -35,7 +35,9 @@ def wiggly(draw):
 
 
 @given(wiggly(), wiggly(), between(1.5, 4.5), between(0.02, 0.45), between(0.5, 0.98))
-def test_a_plan_is_always_feasible_and_no_grid_point_is_better(general, domain, ceiling, r_min, r_max) -> None:
+def test_a_plan_is_always_feasible_and_no_grid_point_is_better(
+    general, domain, ceiling, r_min, r_max
+) -> None:
     grid = np.linspace(r_min, r_max, GRID)
     inside = general(grid) <= ceiling
     try:

@@ -30,7 +30,14 @@ def make() -> Make:
     """Tables of the truth: make(noise, run_noise, seed, sizes, tokens, ratios, sets)."""
 
     def build(
-        noise=0.0, run_noise=0.0, seed=0, sizes=SIZES, tokens=TOKENS, ratios=RATIOS, sets=("domain",), law="d-cpt"
+        noise=0.0,
+        run_noise=0.0,
+        seed=0,
+        sizes=SIZES,
+        tokens=TOKENS,
+        ratios=RATIOS,
+        sets=("domain",),
+        law="d-cpt",
     ) -> LossTable:
         rng = np.random.default_rng(seed)
         form = get_law(law)
@@ -44,8 +51,8 @@ def make() -> Make:
                         share = ratio if eval_set == "domain" else 1 - ratio
                         loss = form.evaluate(theta, {"N": size / 1e6, "D": count / 1e6, "s": share})[0]
                         scatter = run + noise * rng.standard_normal()
-                        rows.append((f"n{size:g}-r{ratio:g}-d{count:g}", size, count, ratio, eval_set,
-                                     loss * np.exp(scatter)))  # fmt: skip
+                        name = f"n{size:g}-r{ratio:g}-d{count:g}"
+                        rows.append((name, size, count, ratio, eval_set, loss * np.exp(scatter)))
         names = ["run_id", "N", "D", "r", "eval_set", "value"]
         return LossTable.from_frame(pd.DataFrame(rows, columns=names))
 

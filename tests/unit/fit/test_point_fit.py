@@ -29,11 +29,12 @@ def test_noiseless_losses_give_the_truth_back(make, truth):
 
 
 def test_small_noise_leaves_predictions_right(make, truth):
-    fit = fit_law("d-cpt", make(noise=0.002), "domain", **QUICK)
-    clean = make().frame
+    tokens = tuple(np.geomspace(0.2e6, 6e6, 27))  # 540 points, as many as a small real sweep has
+    fit = fit_law("d-cpt", make(noise=0.002, tokens=tokens), "domain", **QUICK)
+    clean = make(tokens=tokens).frame
     error = fit.mean(clean["N"], clean["D"], clean["r"]) - clean["value"]
     assert np.abs(error).mean() < 0.001
-    assert fit.residual_sigma == pytest.approx(0.002, rel=0.35)
+    assert fit.residual_sigma == pytest.approx(0.002, rel=0.15)
 
 
 def test_the_general_side_sees_its_own_share(make):
@@ -56,14 +57,15 @@ def test_no_random_start_beats_the_fit_on_real_data(leads, eval_set):
     data, _ = prepare(leads("proxy"), eval_set)
     problem = Problem(law, data, free_space(law))
     mine = solve(problem, start_grid(law, data, problem.space))
-    others = solve(problem, random_starts(law, problem.space, 50))
+    others = solve(problem, random_starts(law, problem.space, 20))
     assert mine.objective <= others.objective * (1 + 1e-9)
     assert mine.agree == mine.starts
 
 
 def test_no_random_start_beats_the_fit_with_noise(make):
     law = get_law("d-cpt")
-    data, _ = prepare(make(noise=0.004, seed=3, sizes=(0.1e6, 0.5e6, 2e6), tokens=(0.2e6, 1e6, 5e6)), "domain")
+    table = make(noise=0.004, seed=3, sizes=(0.1e6, 0.5e6, 2e6), tokens=(0.2e6, 1e6, 5e6))
+    data, _ = prepare(table, "domain")
     problem = Problem(law, data, free_space(law))
     mine = solve(problem, start_grid(law, data, problem.space))
     others = solve(problem, random_starts(law, problem.space, 100))
@@ -167,9 +169,9 @@ def test_bases_trunks_and_corners_are_left_out(make):
 
 
 def test_designs_that_cannot_identify_a_law_are_refused(make):
-    with pytest.raises(FitError, match="one model size only; A, alpha"):
+    with pytest.raises(FitError, match="one model size only; law d-cpt needs several to tell A, alpha apart"):
         fit_law("d-cpt", make(sizes=(1e6,)), "domain", **QUICK)
-    with pytest.raises(FitError, match="one ratio only; B, C, nu, eps, gamma|one ratio only"):
+    with pytest.raises(FitError, match="one ratio only"):
         fit_law("d-cpt", make(ratios=(0.5,)), "domain", **QUICK)
     with pytest.raises(FitError, match="9 free parameters"):
         fit_law("d-cpt", make(ratios=(0.3, 0.6), tokens=(1e6, 2e6), sizes=(1e6, 2e6)), "domain", **QUICK)

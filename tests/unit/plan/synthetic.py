@@ -13,8 +13,28 @@ from dcpt.fit.score import LARGEST_D, LARGEST_N, HoldoutScore
 from dcpt.laws.registry import get_law
 
 # E, A, B, C, alpha, nu, beta, eps, gamma for N and D in millions, near fits of real small decoders.
-GENERAL = {"E": 1.0, "A": 0.9, "B": 0.15, "C": 1.2, "alpha": 0.12, "nu": 0.3, "beta": 0.3, "eps": 0.1, "gamma": 0.1}
-DOMAIN = {"E": 0.6, "A": 0.5, "B": 0.6, "C": 0.9, "alpha": 0.2, "nu": 0.1, "beta": 0.3, "eps": 0.05, "gamma": 0.3}
+GENERAL = {
+    "E": 1.0,
+    "A": 0.9,
+    "B": 0.15,
+    "C": 1.2,
+    "alpha": 0.12,
+    "nu": 0.3,
+    "beta": 0.3,
+    "eps": 0.1,
+    "gamma": 0.1,
+}
+DOMAIN = {
+    "E": 0.6,
+    "A": 0.5,
+    "B": 0.6,
+    "C": 0.9,
+    "alpha": 0.2,
+    "nu": 0.1,
+    "beta": 0.3,
+    "eps": 0.05,
+    "gamma": 0.3,
+}
 
 SIZES = (0.055e6, 0.094e6, 0.22e6, 0.6e6)
 TOKENS = (0.33e6, 0.66e6, 1.3e6)
@@ -69,7 +89,9 @@ def table(noise: float = 0.003, sizes: tuple[float, ...] = SIZES, seed: int = 0)
     for side in ("general", "domain"):
         truth = fit_of(side, draws=1)
         for N in sizes:
-            rows.append({"N": N, "D": 0.0, "r": 0.0, "eval_set": side, "value": base_loss(N), "run_id": f"base-{N:g}"})
+            rows.append(
+                {"N": N, "D": 0.0, "r": 0.0, "eval_set": side, "value": base_loss(N), "run_id": f"base-{N:g}"}
+            )
             for r in RATIOS:
                 for D in TOKENS:
                     value = float(truth.mean(N, D, r)[0] * np.exp(noise * rng.standard_normal()))

@@ -69,7 +69,11 @@ def test_a_plan_survives_its_file(plan, tmp_path) -> None:
     assert again.summary() == plan.summary()
     assert again.objective == plan.objective
     document = json.loads(path.read_text())
-    for broken, named in ({"r": "half"}, "r"), ({"colour": 1}, "colour"), ({"objective": {"N": 1}}, "objective"):
+    for broken, named in (
+        ({"r": "half"}, "r"),
+        ({"colour": 1}, "colour"),
+        ({"objective": {"N": 1}}, "objective"),
+    ):
         path.write_text(json.dumps({**document, **broken}))
         with pytest.raises(DataError, match=named):
             Plan.load(path)
@@ -148,7 +152,9 @@ def test_fit_status_and_bounds_are_passed_on(synthetic) -> None:
 
 def test_a_law_blind_to_the_mixture_never_plans_but_counts_as_a_baseline(synthetic) -> None:
     values = {"E": 1.0, "A": 1.0, "B": 0.5, "alpha": 0.1, "beta": 0.3}
-    blind = [synthetic.fit_of(side, values, law="chinchilla", held_out=0.001) for side in ("general", "domain")]
+    blind = [
+        synthetic.fit_of(side, values, law="chinchilla", held_out=0.001) for side in ("general", "domain")
+    ]
     fits = FitSet((*synthetic.fits(), *blind), {})
     assert choose_fit(fits, "domain").law.name == "d-cpt"
     assert kinds(make_plan(fits, asking()))["worse_than_baseline"] == "doubt"

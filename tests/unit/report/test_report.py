@@ -141,7 +141,9 @@ def test_the_same_input_gives_the_same_page(synthetic, material, folder, tmp_pat
 
 def test_fits_alone_make_a_page(synthetic, tmp_path) -> None:
     blind = {"E": 1.0, "A": 1.0, "B": 0.5, "alpha": 0.1, "beta": 0.3}
-    fits = FitSet((synthetic.fit_of("general", draws=0), synthetic.fit_of("domain", blind, law="chinchilla")), {})
+    fits = FitSet(
+        (synthetic.fit_of("general", draws=0), synthetic.fit_of("domain", blind, law="chinchilla")), {}
+    )
     page = Page(make_report(tmp_path, synthetic.table(), fits).read_text(encoding="utf-8"))
     assert "chinchilla on the domain loss" in page.text
     assert "Why this ratio" not in page.text
