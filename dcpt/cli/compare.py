@@ -24,8 +24,8 @@ def compare(
     from dcpt.plan.plan import Plan
 
     folder = plan if plan.is_dir() else plan.parent
-    table = LossTable.read(measured or folder / LAUNCHED)
-    comparison = hold_against(Plan.load(plan), table, load_fits(fits or folder))
+    planned, fitted = Plan.load(plan), load_fits(fits or folder)
+    comparison = hold_against(planned, LossTable.read(measured or folder / LAUNCHED), fitted)
     path = comparison.save(folder / "compare.json")
     if json:
         show.document("compare", {"path": str(path), "rows": comparison.table().to_dict("records")})

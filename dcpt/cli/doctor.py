@@ -44,4 +44,3 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON doc
         show.result("\n".join(wrong) if wrong else "nothing is missing")
     if wrong:
         raise typer.Exit(3)
-

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.options import Device
 from dcpt.cli.progress import Progress
 from dcpt.core.quantity import format_quantity
 
@@ -17,11 +18,13 @@ LAUNCHED = "launched.csv"
 def launch(
     plan: Annotated[Path, typer.Argument(help="plan.json, or the folder that holds it.")],
     sweep: Annotated[Path, typer.Option(help="Sweep the plan was made from.")],
-    ratio: Annotated[list[float] | None, typer.Option(help="Also train at this domain share, repeatable.")] = None,
+    ratio: Annotated[
+        list[float] | None, typer.Option(help="Also train at this domain share, repeatable.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data order.")] = 0,
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     max_hours: Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
@@ -38,12 +41,17 @@ def launch(
     ready = prepare_launch(Plan.load(plan), prepare(sweep, data_root, show.say), tuple(ratio or ()), seed)
     spec = ready.spec
     low, likely, high = ready.hardware.hours(spec.flops)
-    show.say(
+    price = (
         f"launch: {spec.size} (N = {format_quantity(spec.N)}), {format_quantity(spec.D)} tokens at r = "
         + ", ".join(f"{run.r:g}" for run in spec.runs)
-        + f"; {format_quantity(spec.flops)} FLOPs with its base, {show.hours(likely)} of one {ready.hardware.name}"
-        f" ({show.hours(low)} to {show.hours(high)})"
+        + f"; {format_quantity(spec.flops)} FLOPs with its base, {show.hours(likely)} of one "
+        f"{ready.hardware.name} ({show.hours(low)} to {show.hours(high)})"
     )
+    as_json = spec.model_dump(mode="json")
+    if dry_run and not json:
+        show.result(price)
+    else:
+        show.say(price)
     limit = max_hours if max_hours is not None else ready.sweep.spec.limit.hours
     if limit is not None and high > limit and not yes:
         raise BudgetError(
@@ -52,26 +60,20 @@ def launch(
         )
     if dry_run:
         if json:
-            show.document("launch", {"dry_run": True, "launch": spec.model_dump(mode="json")})
+            show.document("launch", {"dry_run": True, "launch": as_json})
         return
-    done = {
-        run.run_id
-        for run in ready.runs
-        if (place := store.run_folder(ready.sweep.root, run.run_id)).exists() and store.status(place) == "finished"
-    }
+    places = {run.run_id: store.run_folder(ready.sweep.root, run.run_id) for run in ready.runs}
+    done = {name for name, place in places.items() if place.exists() and store.status(place) == "finished"}
     work = {run.run_id: float(run.schedule.steps) for run in ready.runs}
-    try:
-        with Progress(work, {}, done) as progress:
-            table = run_launch(ready, slots, device, progress)
-    except KeyboardInterrupt:
-        show.say("stopped; the run keeps its last evaluation, the same command goes on from there")
-        raise typer.Exit(130) from None
+    with Progress(work, {}, done) as progress:
+        table = run_launch(ready, slots, device, progress)
     spec.save(folder / "launch.json")
     path = table.write(folder / LAUNCHED)
     if json:
-        show.document("launch", {"dry_run": False, "losses": str(path), "launch": spec.model_dump(mode="json")})
+        show.document("launch", {"dry_run": False, "losses": str(path), "launch": as_json})
     else:
         ends = table.select(phases=("end",)).frame
-        rows = ends[ends["eval_set"].isin(["general", "domain"])]
-        show.result(show.table(rows[["run_id", "r", "r_seen", "D", "eval_set", "value", "sem"]].to_dict("records")))
+        rows = ends[ends["eval_set"].isin(["general", "domain"]) & (ends["D"] > 0)]
+        columns = ["run_id", "r", "r_seen", "D", "eval_set", "value", "sem"]
+        show.result(show.table(rows[columns].to_dict("records")))
         show.say(f"written: {path}")

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.options import example
 
 app = typer.Typer(help="List the laws; show one.", invoke_without_command=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@app.callback(epilog="Example: dcpt laws")
+@app.callback(epilog=example("dcpt laws"))
 def list_(context: typer.Context, json: Json = False) -> None:
     """List the laws."""
     if context.invoked_subcommand is not None:
@@ -23,10 +24,11 @@ def list_(context: typer.Context, json: Json = False) -> None:
     if json:
         show.document("laws", {"laws": [_describe(law) for law in laws]})
     else:
-        show.result(show.table([{"name": law.name, "formula": law.formula, "reference": law.reference} for law in laws]))
+        rows = [{"name": law.name, "formula": law.formula, "reference": law.reference} for law in laws]
+        show.result(show.table(rows))
 
 
-@app.command("show", epilog="Example: dcpt laws show d-cpt")
+@app.command("show", epilog=example("dcpt laws show d-cpt"))
 def show_(
     name: Annotated[str, typer.Argument(help="Name of the law.")],
     json: Json = False,

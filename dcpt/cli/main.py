@@ -6,14 +6,29 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from dcpt import __version__
 from dcpt.cli import compare, demo, doctor, fit, ingest, launch, laws, plan, report, schema, sweep
-from dcpt.core.errors import DcptError
+from dcpt.cli.options import example
+from dcpt.core.errors import DataError, DcptError
+
+VERBS = (
+    "demo", "sweep", "ingest", "fit", "plan", "launch", "compare", "report", "laws", "schema", "doctor",
+)  # fmt: skip
+"""The commands in the order people use them."""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, context: object) -> list[str]:
+        return sorted(self.commands, key=VERBS.index)
+
 
 app = typer.Typer(
     name="dcpt",
+    cls=_InOrder,
     help="Find the data mixture for continual pre-training from small proxy runs.",
+    epilog=example("dcpt demo"),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,6 +38,7 @@ app.add_typer(sweep.app, name="sweep")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(laws.app, name="laws")
 for _name, _function, _example in (
+    ("demo", demo.demo, "dcpt demo"),
     ("fit", fit.fit, "dcpt fit losses.csv -o fits/mine"),
     ("plan", plan.plan, "dcpt plan fits/mine --at N=1M,D=2M --keep 'general <= +5%'"),
     ("launch", launch.launch, "dcpt launch fits/mine/plan.json --sweep experiments/mine --dry-run"),
@@ -30,9 +46,8 @@ for _name, _function, _example in (
     ("report", report.report, "dcpt report fits/mine"),
     ("schema", schema.schema, "dcpt schema sweep"),
     ("doctor", doctor.doctor, "dcpt doctor"),
-    ("demo", demo.demo, "dcpt demo"),
 ):
-    app.command(_name, epilog=f"Example: {_example}")(_function)
+    app.command(_name, epilog=example(_example))(_function)
 
 
 def _version(asked: bool) -> None:
@@ -53,7 +68,11 @@ def _root(
 def main() -> None:
     """Run the command line; a known error is one sentence on stderr and its exit code."""
     try:
-        app()
+        app(prog_name="dcpt")
     except DcptError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A path that the system refuses (a name too long, no permission) is the user's to mend.
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(DataError.exit_code)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
 
 from dcpt.core.errors import ConfigError
+
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]
+
+
+def example(command: str) -> str:
+    """The last paragraph of a command's help; click's mark for it keeps the line from being wrapped."""
+    return f"\b\nExample:\n  {command}"
 
 
 def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
@@ -27,13 +37,46 @@ def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
-def fresh(path: Path, force: bool) -> None:
-    """Refuse to write over a file unless asked.
+def factors(items: Sequence[str] | None, flag: str = "--scale") -> dict[str, float]:
+    """``["r=0.01", ...]`` as symbols of the loss table and the factors of their numbers.
 
     Raises
     ------
     ConfigError
-        When the file exists and `force` is false.
+        When an item is not SYMBOL=NUMBER, or the symbol is unknown.
     """
+    from dcpt.core.quantity import parse_quantity
+    from dcpt.ingest.column_map import known_symbol
+
+    return {
+        known_symbol(name, flag): parse_quantity(value, f"{flag} {name}")
+        for name, value in pairs(items, flag).items()
+    }
+
+
+def fresh(path: Path, force: bool) -> None:
+    """Refuse to write over a file unless asked, and over a folder always.
+
+    Raises
+    ------
+    ConfigError
+        When the file exists and `force` is false, or the path cannot be a file.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; wanted the name of a file.")
     if path.exists() and not force:
         raise ConfigError(f"{path}: is there already.", hint="pass --force to replace it")
+
+
+def fresh_in(folder: Path, name: str, force: bool) -> Path:
+    """The file of that name in a folder that may have to be made; refused as in `fresh`.
+
+    Raises
+    ------
+    ConfigError
+        When the folder is a file, or the file in it exists and `force` is false.
+    """
+    if folder.suffix == ".json" or (folder.exists() and not folder.is_dir()):
+        raise ConfigError(f"{folder}: wanted a folder, not a file.", hint=f"{name} is written into it")
+    fresh(folder / name, force)
+    return folder / name

@@ -13,18 +13,32 @@ from dcpt.cli import show
 def plan(
     fits: Annotated[Path, typer.Argument(help="Folder of the fits.")],
     at: Annotated[str | None, typer.Option(help="Target: N=7B,D=20B.")] = None,
-    sweep: Annotated[Path | None, typer.Option(help="Take target and tolerance from this sweep file.")] = None,
-    keep: Annotated[str | None, typer.Option(help="'general <= +2%', '+0.05' (nats) or '2.95' (nats).")] = None,
+    sweep: Annotated[
+        Path | None, typer.Option(help="Take target and tolerance from this sweep file.")
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="'general <= +2%', '+0.05' (nats) or '2.95' (nats).")
+    ] = None,
     objective: Annotated[Path | None, typer.Option(help="YAML file with the whole objective.")] = None,
-    general_now: Annotated[float | None, typer.Option(help="General loss of the target's base, measured.")] = None,
+    general_now: Annotated[
+        float | None, typer.Option(help="General loss of the target's base, measured.")
+    ] = None,
     r_min: Annotated[float | None, typer.Option(help="Least domain share to consider.")] = None,
     r_max: Annotated[float | None, typer.Option(help="Greatest domain share to consider.")] = None,
-    level: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
-    law: Annotated[str | None, typer.Option(help="Plan with this law (default: best on the held-out size).")] = None,
-    losses: Annotated[Path | None, typer.Option(help="Loss table with the base's losses (default: the fits').")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File (default: FITS/plan.json).")] = None,
+    level: Annotated[float | None, typer.Option(help="Probability of the intervals (default: 0.9).")] = None,
+    law: Annotated[
+        str | None, typer.Option(help="Plan with this law (default: best on the held-out size).")
+    ] = None,
+    losses: Annotated[
+        Path | None, typer.Option(help="Loss table with the base's losses (default: the fits').")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File (default: FITS/plan.json).")
+    ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 5 unless the data support the answer.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 5 unless the data support the answer.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a plan that is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -34,25 +48,23 @@ def plan(
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
     from dcpt.fit.fit_file import load_fits
     from dcpt.plan.make_plan import make_plan
-
-    path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
-    fresh(path, force)
-    question = _objective(at, sweep, keep, objective, data_root)
-    for name, value in (("general_now", general_now), ("r_min", r_min), ("r_max", r_max)):
-        if value is not None:
-            question[name] = value
-    if objective is None or level != 0.9:
-        question["level"] = level
     from dcpt.plan.objective import Objective
 
-    asked = Objective.of(question)
+    path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
+    if path.suffix != ".json":
+        raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")
+    fresh(path, force)
+    question = _objective(at, sweep, keep, objective, data_root)
+    flags = {"general_now": general_now, "r_min": r_min, "r_max": r_max, "level": level}
+    asked = Objective.of({**question, **{name: value for name, value in flags.items() if value is not None}})
+    fitted = load_fits(fits)
     try:
         table = open_table(fits if fits.is_dir() else fits.parent, losses)
     except ConfigError:
         if losses is not None or (asked.keep.needs_base and asked.general_now is None):
             raise
         table = None
-    answer = make_plan(load_fits(fits), asked, table, law)
+    answer = make_plan(fitted, asked, table, law)
     answer.save(path)
     if json:
         show.document("plan", {"path": str(path), **answer.to_dict()})
@@ -70,6 +82,8 @@ def _objective(
     from dcpt.core.quantity import parse_assignments
 
     question: dict[str, Any] = {}
+    if objective is not None and sweep is not None:
+        raise ConfigError("--objective and --sweep both state a target; wanted one of them.")
     if objective is not None:
         from dcpt.plan.objective import Objective
 
@@ -90,7 +104,8 @@ def _objective(
         question.update(found)
     if keep is not None:
         question["keep"] = keep
-    for name, hint in (("N", "--at N=7B,D=20B"), ("D", "--at N=7B,D=20B"), ("keep", "--keep 'general <= +2%'")):
+    flags = {"N": "--at N=7B,D=20B", "D": "--at N=7B,D=20B", "keep": "--keep 'general <= +2%'"}
+    for name, flag in flags.items():
         if name not in question:
-            raise ConfigError(f"plan: {name} is not given.", hint=f"pass {hint}, or --sweep, or --objective")
+            raise ConfigError(f"plan: {name} is not given.", hint=f"pass {flag}, or --sweep, or --objective")
     return question

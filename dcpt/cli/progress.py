@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+import typer
+
 from dcpt.cli.show import hours, say
+
+EXIT_STOPPED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
 
 QUIET_INTERVAL = 20.0
 """Seconds between lines where there is no terminal."""
@@ -16,6 +21,8 @@ QUIET_INTERVAL = 20.0
 
 class Progress:
     """Follows the workers' events; use as a context manager, call with each event.
+
+    Ctrl-C inside it ends the command with a word on how to go on, and `EXIT_STOPPED`.
 
     Parameters
     ----------
@@ -60,6 +67,9 @@ class Progress:
     ) -> None:
         if self.bar is not None:
             self.bar.stop()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            say("stopped; every run keeps its last evaluation, the same command goes on from there")
+            raise typer.Exit(EXIT_STOPPED) from None
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Take one event of a worker."""

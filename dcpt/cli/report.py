@@ -31,23 +31,64 @@ def write_report(
     """Gather what lies in a fits folder and write its page."""
     from dcpt.cli.fit_folder import open_table
     from dcpt.fit.fit_file import load_fits
-    from dcpt.launch.compare import Comparison
-    from dcpt.plan.plan import Plan
     from dcpt.report.html import make_report
 
+    folder = fits if fits.is_dir() or not fits.exists() else fits.parent
+    fitted = load_fits(fits)
+    table = open_table(folder, losses)
+    plan = _plan_of(folder, fitted)
+    comparison = _comparison_with(folder, plan)
     extra: dict[str, Any] = {}
     if sweep is not None:
-        from dcpt.core.run_spec import to_dict
         from dcpt.sweep.prepare import prepare
 
         made = prepare(sweep, data_root, show.say)
-        extra["corpora"] = {name: to_dict(corpus) for name, corpus in made.design.corpora.items()}
+        extra["leakage"] = [
+            {
+                "corpus": name,
+                "side": corpus.role,
+                "documents": corpus.train.documents,
+                "tokens": corpus.train.tokens,
+                "held-out tokens": corpus.heldout.tokens,
+                "duplicates removed": corpus.leakage.duplicates_removed,
+                f"held-out {corpus.leakage.words}-grams in train": "-"
+                if corpus.leakage.overlap is None
+                else f"{100 * corpus.leakage.overlap:.2f} %",
+            }
+            for name, corpus in made.design.corpora.items()
+        ]
         extra["sweep"] = made.spec.name
-    return make_report(
-        fits,
-        open_table(fits, losses),
-        load_fits(fits),
-        Plan.load(fits) if (fits / "plan.json").exists() else None,
-        Comparison.load(fits / "compare.json") if (fits / "compare.json").exists() else None,
-        extra,
-    )
+    return make_report(folder, table, fitted, plan, comparison, extra)
+
+
+def _plan_of(folder: Path, fitted: Any) -> Any:
+    """The plan in the folder, unless there is none or it was made from other fits."""
+    from dcpt.core.errors import ConfigError
+    from dcpt.plan.evidence import fit_used
+    from dcpt.plan.plan import Plan
+
+    path = folder / "plan.json"
+    if not path.exists():
+        return None
+    plan = Plan.load(path)
+    try:
+        for side, used in plan.laws.items():
+            fit_used(fitted, side, used)
+    except ConfigError:
+        show.say(f"note: {path} was made from other fits and is left out; make it again: dcpt plan --force")
+        return None
+    return plan
+
+
+def _comparison_with(folder: Path, plan: Any) -> Any:
+    """The comparison in the folder, unless there is none or it is one with another plan."""
+    from dcpt.launch.compare import Comparison
+
+    path = folder / "compare.json"
+    if plan is None or not path.exists():
+        return None
+    comparison = Comparison.load(path)
+    if comparison.plan_fingerprint != plan.fingerprint:
+        show.say(f"note: {path} was made with another plan and is left out; make it again: dcpt compare")
+        return None
+    return comparison

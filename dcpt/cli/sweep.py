@@ -9,41 +9,49 @@ from typing import Annotated, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.options import Device, example, fresh
 from dcpt.cli.progress import Progress
 from dcpt.core.quantity import format_quantity
 
-app = typer.Typer(help="Train proxy models over ratios, sizes and budgets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train proxy models over ratios, sizes and budgets.",
+    no_args_is_help=True,
+    epilog=example("dcpt sweep new experiments/mine"),
+)
 
 SweepPath = Annotated[Path, typer.Argument(help="The sweep file, or its folder.")]
 DataRoot = Annotated[
     Path | None, typer.Option(help="Folder that relative corpus paths start from (default: the sweep's).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Slots = Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per GPU, else per core).")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Slots = Annotated[
+    int | None, typer.Option(min=1, help="Runs at a time (default: one per GPU, else per core).")
+]
 MaxHours = Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")]
 
 
-@app.command(epilog="Example: dcpt sweep new experiments/mine")
+@app.command(epilog=example("dcpt sweep new experiments/mine"))
 def new(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a sweep file that is there.")] = False,
+    json: Json = False,
 ) -> None:
     """Write a sweep file to start from: the embedded corpora, four sizes, five ratios."""
     from importlib.resources import files as resources
 
-    from dcpt.core.errors import ConfigError
     from dcpt.core.files import write_text
 
     path = folder / "sweep.yaml"
-    if path.exists() and not force:
-        raise ConfigError(f"{path}: is there already.", hint="pass --force to replace it")
+    fresh(path, force)
     write_text(path, (resources("dcpt.sweep") / "demo.yaml").read_text(encoding="utf-8"))
-    show.result(str(path))
+    if json:
+        show.document("sweep-new", {"path": str(path)})
+    else:
+        show.result(str(path))
 
 
-@app.command(epilog="Example: dcpt sweep check experiments/mine")
+@app.command(epilog=example("dcpt sweep check experiments/mine"))
 def check(path: SweepPath, data_root: DataRoot = None, json: Json = False) -> None:
     """Check a sweep file, tokenise its corpora, count runs and price them. Trains nothing."""
     from dcpt.sweep.prepare import prepare
@@ -57,7 +65,7 @@ def check(path: SweepPath, data_root: DataRoot = None, json: Json = False) -> No
         show.result(summary(sweep, cost))
 
 
-@app.command(epilog="Example: dcpt sweep run experiments/mine --max-hours 2")
+@app.command(epilog=example("dcpt sweep run experiments/mine --max-hours 2"))
 def run(
     path: SweepPath,
     data_root: DataRoot = None,
@@ -77,7 +85,10 @@ def run(
 
     sweep = prepare(path, data_root, show.say)
     cost = price(sweep)
-    show.say(summary(sweep, cost, slots))
+    if dry_run and not json:
+        show.result(summary(sweep, cost, slots))
+    else:
+        show.say(summary(sweep, cost, slots))
     check_limit(sweep, cost, max_hours, yes)
     if dry_run:
         if json:
@@ -86,12 +97,8 @@ def run(
     frame = status_frame(sweep)
     done = set(frame.loc[frame["status"] == "finished", "run_id"])
     first = {run.run_id: run.first_step for run in sweep.design.runs}
-    try:
-        with Progress(sweep.design.work, first, done) as progress:
-            outcome = run_sweep(sweep, slots, device, progress)
-    except KeyboardInterrupt:
-        show.say("stopped; every run keeps its last evaluation, the same command goes on from there")
-        raise typer.Exit(130) from None
+    with Progress(sweep.design.work, first, done) as progress:
+        outcome = run_sweep(sweep, slots, device, progress)
     lost = {**outcome.outcome.failed, **outcome.outcome.abandoned}
     if json:
         show.document(
@@ -108,12 +115,13 @@ def run(
     if lost:
         name, reason = next(iter(lost.items()))
         raise RunError(
-            f"{len(lost)} of {len(sweep.design.runs)} runs did not finish; the first: {name}: {reason}.",
+            f"{len(lost)} of {len(sweep.design.runs)} runs did not finish; "
+            f"the first: {name}: {reason.rstrip('.')}.",
             hint="the others are in the loss table; dcpt sweep status names them all",
         )
 
 
-@app.command(epilog="Example: dcpt sweep status experiments/mine")
+@app.command(epilog=example("dcpt sweep status experiments/mine"))
 def status(
     path: SweepPath,
     data_root: DataRoot = None,
@@ -121,9 +129,12 @@ def status(
     json: Json = False,
 ) -> None:
     """Show which runs are finished, started, waiting or lost."""
+    from dcpt.core.errors import ConfigError
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.status import status_frame
 
+    if watch and json:
+        raise ConfigError("--watch repeats and --json prints one document; wanted one of them.")
     sweep = prepare(path, data_root, show.say)
     while True:
         frame = status_frame(sweep)
@@ -162,7 +173,8 @@ def summary(sweep: Any, cost: Any, slots: int | None = None) -> str:
             "runs to do": row["runs"] - row["finished"],
             "tokens": format_quantity(row["tokens"]),
             "FLOPs": format_quantity(row["flops"]),
-            f"{cost.hardware.name} hours": f"{row['hours']:.2g} ({row['hours_low']:.2g} - {row['hours_high']:.2g})",
+            f"{cost.hardware.name} hours": f"{row['hours']:.2g} ({row['hours_low']:.2g} - "
+            f"{row['hours_high']:.2g})",
         }
         for row in cost.frame.to_dict("records")
     ]

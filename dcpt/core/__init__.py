@@ -1,0 +1,1 @@
+"""What every room shares: words, units, errors, specs, files and the loss table."""

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,21 @@ def write_bytes(path: Path | str, data: bytes) -> Path:
         When the disk refuses the write; the old file is left as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise DataError(
-                f"{path}: could not be written: {error.strerror or error}.",
-                hint="free some disk space or check the permissions, then run the same command again",
-            ) from error
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _refused(path, error) from error
     return path
 
 
@@ -78,6 +77,8 @@ def read_json(path: Path | str, kind: str, version: int) -> dict[str, Any]:
         raise DataError(f"{path}: no such file; expected {kind}.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a directory; expected {kind}.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); expected {kind}.") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"{path}: is not valid JSON ({error}); expected {kind}.") from None
     if not isinstance(document, dict):
@@ -111,60 +112,87 @@ def file_hash(path: Path | str) -> str:
 
 
 def append_line(path: Path | str, row: Mapping[str, Any]) -> None:
-    """Append one JSON row to a journal and push it to the disk.
+    """Append one JSON row to a journal and push it to the disk (see `append_lines`)."""
+    append_lines(path, [row])
 
-    A torn last line, left by a killed writer, is cut off first.
+
+def append_lines(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append JSON rows to a journal and push them to the disk together.
+
+    A torn last line, left by a killed writer, is cut off first. A writer killed in the middle of this
+    leaves the first few rows and at most one torn line.
+
+    Raises
+    ------
+    DataError
+        When the disk refuses the write; the journal is then as long as before.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = (json.dumps(dict(row), separators=(",", ":"), allow_nan=False) + "\n").encode("utf-8")
+    lines = (json.dumps(dict(row), separators=(",", ":"), allow_nan=False) + "\n" for row in rows)
+    data = "".join(lines).encode("utf-8")
+    if not data:
+        return
     try:
-        with open(path, "ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                if file.read(1) != b"\n":
-                    file.seek(0)
-                    file.truncate(file.read().rfind(b"\n") + 1)
-            file.seek(0, os.SEEK_END)
-            start = file.tell()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: what the disk refuses must not come back when the file is closed.
+        with open(path, "ab+", buffering=0) as file:
+            start = _end_of_last_line(file)
+            file.truncate(start)
             try:
-                file.write(data)
-                file.flush()
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 file.truncate(start)
                 raise
     except OSError as error:
-        raise DataError(
-            f"{path}: could not be written: {error.strerror or error}.",
-            hint="free some disk space or check the permissions, then run the same command again",
-        ) from error
+        raise _refused(path, error) from error
+
+
+def _end_of_last_line(file: RawIOBase) -> int:
+    """Offset behind the last line break of an open file; it is left anywhere."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - (1 << 16))
+        file.seek(begin)
+        found = (file.read(end - begin) or b"").rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
 
 
 def read_lines(path: Path | str) -> Iterator[dict[str, Any]]:
-    """Rows of a journal, oldest first; a torn last line is passed over.
+    """Rows of a journal, oldest first; a last line without its line break is torn and passed over.
 
     Raises
     ------
     DataError
-        When a line that is not the last one is not a JSON object.
+        When the journal cannot be read, or a whole line is not a JSON object.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        *lines, _torn = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
         return
-    lines = path.read_bytes().split(b"\n")
-    torn = lines.pop()  # b"" after a whole last line
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from None
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
         except (UnicodeDecodeError, json.JSONDecodeError):
             row = None
         if not isinstance(row, dict):
-            if number == len(lines) and not torn:
-                return
             raise DataError(
-                f"{path} line {number}: is not a JSON object: {line[:60]!r}.",
-                hint="delete that line, or the run's folder to run it again",
+                f"{path} line {number}: got {line[:60]!r}; wanted a JSON object.",
+                hint=f"delete the folder {path.parent}: the run is then trained again",
             )
         yield row
+
+
+def _refused(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path}: could not be written: {error.strerror or error}.",
+        hint="free some disk space or check the permissions, then run the same command again",
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Mapping
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import DOMAIN, ROLES
@@ -30,13 +30,17 @@ class MixturePhase:
     shares: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shares", _frozen({name: float(share) for name, share in self.shares.items()}))
+        object.__setattr__(
+            self, "shares", _frozen({name: float(share) for name, share in self.shares.items()})
+        )
         if self.start < 0:
             raise ConfigError(f"mixture: a phase starts at sequence {self.start}; wanted 0 or more.")
         if not self.shares or any(not 0 <= share <= 1 for share in self.shares.values()):
             raise ConfigError(f"mixture: shares are {dict(self.shares)}; wanted numbers in [0, 1].")
         if abs(sum(self.shares.values()) - 1) > 1e-9:
-            raise ConfigError(f"mixture: shares {dict(self.shares)} sum to {sum(self.shares.values())}; wanted 1.")
+            raise ConfigError(
+                f"mixture: shares {dict(self.shares)} sum to {sum(self.shares.values())}; wanted 1."
+            )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Numbers as people write them: 7B, 1.3M, 20e9, 40%."""
+"""Numbers as people write them: 7B, 1.3M, 20e9."""
 
 from __future__ import annotations
 
+import math
 import re
 
 from dcpt.core.errors import ConfigError
@@ -27,7 +28,7 @@ def parse_quantity(text: str | int | float, what: str = "quantity") -> float:
     Raises
     ------
     ConfigError
-        When the text is not such a number.
+        When the text is not such a number, or the number is not finite.
 
     Examples
     --------
@@ -37,14 +38,24 @@ def parse_quantity(text: str | int | float, what: str = "quantity") -> float:
     if isinstance(text, bool):
         raise ConfigError(f"{what}: got {text!r}; wanted a number such as 7B or 1.3M.")
     if isinstance(text, (int, float)):
-        return float(text)
-    match = _PATTERN.fullmatch(text)
-    if match is None:
-        raise ConfigError(
-            f"{what}: got {text!r}; wanted a number such as 7B, 1.3M or 20e9.",
-            hint="magnitudes are k, M, B (or G) and T",
-        )
-    return float(match.group(1)) * _SCALE[match.group(2)]
+        value = float(text)
+    else:
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise ConfigError(
+                f"{what}: got {text!r}; wanted a number such as 7B, 1.3M or 20e9.",
+                hint=_hint(text),
+            )
+        value = float(match.group(1)) * _SCALE[match.group(2)]
+    if not math.isfinite(value):
+        raise ConfigError(f"{what}: got {text!r}; wanted a finite number.")
+    return value
+
+
+def _hint(text: str) -> str:
+    if text.rstrip().endswith("%"):
+        return "a share is written as a number: 0.4 for 40 %"
+    return "magnitudes are k, M, B (or G) and T"
 
 
 def format_quantity(value: float, digits: int = 3) -> str:
@@ -55,6 +66,8 @@ def format_quantity(value: float, digits: int = 3) -> str:
     >>> format_quantity(7e9)
     '7B'
     """
+    if abs(value) >= 1e15:
+        return f"{value:.{digits}g}"
     for letter, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= scale * (1 - 0.5 * 10**-digits):
             return f"{value / scale:.{digits}g}{letter}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dcpt.core import files
+from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_spec import from_dict, to_dict
 
 SCHEMA_VERSION = 1
@@ -23,7 +24,8 @@ class RunRecord:
     run_id : str
         Name of the run.
     status : {"finished", "failed", "abandoned"}
-        failed runs are tried again; abandoned ones (diverged, or out of attempts) are not.
+        A failed run is tried again within a command; an abandoned one is not: another attempt would
+        only repeat what happened.
     reason : str
         Why it did not finish; empty for a finished run.
     attempts : int
@@ -67,10 +69,21 @@ class RunRecord:
 
     @classmethod
     def load(cls, folder: Path | str) -> RunRecord | None:
-        """Read the folder's record; None when the run has not come to an end yet."""
+        """Read the folder's record; None when the run has not come to an end yet.
+
+        Raises
+        ------
+        DataError
+            When the file is damaged or of another schema version.
+        """
         path = Path(folder) / FILE_NAME
         if not path.exists():
             return None
         document = files.read_json(path, "a run record", SCHEMA_VERSION)
         document.pop("schema_version")
-        return from_dict(cls, document, str(path))
+        try:
+            return from_dict(cls, document, str(path))
+        except ConfigError as error:
+            raise DataError(
+                error.message, hint="delete the file; the run goes on from its last step"
+            ) from None

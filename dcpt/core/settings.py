@@ -18,7 +18,13 @@ class Settings(BaseModel):
 
 
 def _quantity(value: Any) -> Any:
-    return parse_quantity(value) if isinstance(value, str) else value
+    if not isinstance(value, (str, int, float)):
+        return value
+    try:
+        return parse_quantity(value)
+    except ConfigError as error:
+        # The place stands before it already.
+        raise ConfigError(error.message.partition("; ")[2], error.hint) from None
 
 
 Quantity = Annotated[float, BeforeValidator(_quantity)]
@@ -47,10 +53,12 @@ def validate(kind: type[Model], document: Mapping[str, Any], where: str) -> Mode
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = "".join(
-            f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]
-        ).lstrip(".")
+        found = error.errors()
+        # A misspelt key comes with a missing one; the misspelling is what helps.
+        first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(
+            "."
+        )
         others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":
             message, hint = f"unknown key {path!r}", _nearest(kind, first["loc"])
@@ -60,7 +68,9 @@ def validate(kind: type[Model], document: Mapping[str, Any], where: str) -> Mode
             cause = first.get("ctx", {}).get("error")
             hint = getattr(cause, "hint", None)
             wanted = getattr(cause, "message", None) or first["msg"].removeprefix("Value error, ")
-            message = f"{path}: got {_short(first['input'])}; {wanted[:1].lower() + wanted[1:]}" if path else wanted
+            message = (
+                f"{path}: got {_short(first['input'])}; {wanted[:1].lower() + wanted[1:]}" if path else wanted
+            )
         raise ConfigError(f"{where}: {message.rstrip('.')}{others}.", hint) from None
 
 

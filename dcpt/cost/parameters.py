@@ -29,7 +29,8 @@ def count_parameters(family: str, config: Mapping[str, Any]) -> dict[str, int]:
         ``model_type`` of the configuration; ``"llama"``.
     config : mapping
         ``hidden_size``, ``intermediate_size``, ``num_hidden_layers``, ``num_attention_heads``,
-        ``vocab_size``; optional ``num_key_value_heads``, ``head_dim``, ``tie_word_embeddings``.
+        ``vocab_size``; optional ``num_key_value_heads``, ``head_dim``, ``tie_word_embeddings``,
+        ``attention_bias``, ``mlp_bias``.
 
     Returns
     -------
@@ -51,10 +52,16 @@ def count_parameters(family: str, config: Mapping[str, Any]) -> dict[str, int]:
         raise ConfigError(f"model: field {error.args[0]!r} is missing from the configuration.") from None
     head_dim = int(config.get("head_dim") or hidden // heads)
     kv_heads = int(config.get("num_key_value_heads") or heads)
+    wide, narrow = heads * head_dim, kv_heads * head_dim
+    attention, mlp = 2 * hidden * wide + 2 * hidden * narrow, 3 * hidden * inner
+    if config.get("attention_bias"):
+        attention += wide + 2 * narrow + hidden
+    if config.get("mlp_bias"):
+        mlp += 2 * inner + hidden
     return {
         "embedding": vocab * hidden,
-        "attention": layers * (2 * hidden * heads * head_dim + 2 * hidden * kv_heads * head_dim),
-        "mlp": layers * 3 * hidden * inner,
+        "attention": layers * attention,
+        "mlp": layers * mlp,
         "norm": (2 * layers + 1) * hidden,
         "head": 0 if config.get("tie_word_embeddings") else vocab * hidden,
         "other": 0,

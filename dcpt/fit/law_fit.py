@@ -20,6 +20,9 @@ from dcpt.laws.law import Law
 
 if TYPE_CHECKING:
     import lmfit
+    from matplotlib.axes import Axes
+
+    from dcpt.core.loss_table import LossTable
 
 Array = NDArray[np.float64]
 
@@ -226,6 +229,33 @@ class LawFit:
         from dcpt.fit.summary import parameter_frame
 
         return parameter_frame(self, level)
+
+    def plot(self, x: str, table: LossTable, ax: Axes | None = None) -> Axes:
+        """Draw the law beside the losses it was fitted to.
+
+        Parameters
+        ----------
+        x : {"r", "D"}
+            Loss along the domain share, one curve per size; or along tokens, for the largest size.
+        table : LossTable
+            The losses.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        ConfigError
+            When `x` is neither r nor D.
+        """
+        from dcpt.fit.curves import ratio_curves, token_curves
+        from dcpt.plots.loss_vs_ratio import loss_vs_ratio
+        from dcpt.plots.loss_vs_tokens import loss_vs_tokens
+
+        if x not in ("r", "D"):
+            raise ConfigError(f"plot: x is {x!r}; wanted 'r' or 'D'.")
+        if x == "r":
+            return loss_vs_ratio(ratio_curves(self, table), side=self.role, ax=ax)
+        return loss_vs_tokens(token_curves(self, table), side=self.role, ax=ax)
 
     def to_lmfit(self) -> lmfit.minimizer.MinimizerResult:
         """The fit as an lmfit result: parameters with bounds, ties, correlations and standard errors.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
 from dcpt.core.errors import ConfigError, DataError
-from dcpt.core.loss_table import COLUMNS, REQUIRED, LossTable
+from dcpt.core.loss_table import COLUMNS, REQUIRED, TEXT, LossTable
+from dcpt.core.table_file import read_frame
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def read_csv(
     path : path
         CSV (optionally compressed) or Parquet.
     columns : mapping, optional
-        Symbol of the loss table to the file's column (``{"value": "eval/loss"}``).
+        Symbol of the loss table to the file's column (``{"value": "eval/loss"}``); one column may serve
+        several symbols.
     scale : mapping, optional
         Symbol to the factor its numbers are multiplied with (``{"r": 0.01}`` for percentages).
     roles : mapping, optional
@@ -74,36 +77,30 @@ def read_csv(
     ConfigError
         When a mapped symbol is unknown.
     DataError
-        When the file or a mapped column is absent, or the rows do not pass the table's checks.
+        When the file, a mapped column or an evaluation set with a role is absent, or the rows do not pass
+        the table's checks.
     """
-    path = Path(path)
-    for symbol in (*(columns or {}), *(scale or {})):
+    path, columns, roles = Path(path), dict(columns or {}), dict(roles or {})
+    for symbol in (*columns, *(scale or {})):
         if symbol not in COLUMNS:
-            raise ConfigError(f"map: {symbol!r} is not a column of the loss table; known are {', '.join(COLUMNS)}.")
-    if not path.exists():
-        raise DataError(f"{path}: no such file; expected a table of losses.")
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, comment="#")
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a table: {error}.") from None
-    read = len(frame)
-    for symbol, name in (columns or {}).items():
-        if name not in frame:
-            raise DataError(
-                f"{path}: column {name!r}, mapped to {symbol}, is missing; found {', '.join(map(str, frame.columns))}."
+            raise ConfigError(
+                f"map: {symbol!r} is not a column of the loss table; known are {', '.join(COLUMNS)}.",
+                hint="a map reads SYMBOL=COLUMN: value=eval/loss",
             )
-    frame = frame.rename(columns={name: symbol for symbol, name in (columns or {}).items()})
+    words = [columns.get(symbol, symbol) for symbol in TEXT]
+    found = read_frame(path, "a table of losses", words)
+    read = len(found)
+    frame, ignored = _name_columns(found, columns, path)
+    # Numbers of the file's rows, for messages: they stay with the rows below.
+    frame.index = pd.RangeIndex(1, read + 1)
     if melt:
-        sets = [name for name in dict.fromkeys([*(roles or {}), "general", "domain"]) if name in frame]
-        if not sets:
-            raise DataError(f"{path}: no column is an evaluation set.", hint="name them: --role medical=domain")
-        keys = [name for name in frame if name in COLUMNS and name not in sets and name != "role"]
-        # One training run is one line of a wide file: its number keeps the lines apart.
-        if "run_id" not in frame:
-            frame["run_id"] = [f"{path.stem}-{number + 1}" for number in range(read)]
-            keys.append("run_id")
-        frame = frame.melt(id_vars=keys, value_vars=sets, var_name="eval_set", value_name="value")
-    ignored = tuple(str(name) for name in frame if name not in COLUMNS)
+        frame, sets = _melt(frame, roles, path)
+        ignored = tuple(name for name in ignored if name not in sets)
+        offered = read * len(sets)
+    else:
+        if "eval_set" in frame:
+            _check_roles(roles, frame["eval_set"].dropna().astype(str).unique(), path)
+        frame, offered = frame[[name for name in frame if name in COLUMNS]], read
     dropped: dict[str, int] = {}
     for name in REQUIRED:
         if name in frame:
@@ -115,7 +112,62 @@ def read_csv(
     if repeated.any():
         dropped["repeats another row"] = int(repeated.sum())
         frame = frame[~repeated]
+    if offered and not len(frame):
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in dropped.items())
+        raise DataError(f"{path}: none of its {offered} rows can be used ({reasons}).")
     if "source" not in frame:
-        frame["source"] = source or path.name
-    table = LossTable.from_frame(frame, scale=scale, roles=roles, where=str(path))
-    return table, DropReport(read * (len(sets) if melt else 1), len(table), dropped, ignored)
+        frame = frame.assign(source=source or path.name)
+    table = LossTable.from_frame(frame, scale=scale, roles=roles, where=str(path), rows=list(frame.index))
+    return table, DropReport(offered, len(table), dropped, ignored)
+
+
+def _name_columns(
+    found: pd.DataFrame, columns: Mapping[str, str], path: Path
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The file's columns under the table's names, and the names of those that have none.
+
+    A mapped column is used up by its map; a column whose name is a symbol that another column was mapped
+    to gives way to it.
+    """
+    for symbol, name in columns.items():
+        if name not in found:
+            raise DataError(
+                f"{path}: column {name!r}, mapped to {symbol}, is missing; "
+                f"found {', '.join(map(str, found.columns))}."
+            )
+    used = set(columns.values())
+    kept = [name for name in found if name not in used and name not in columns]
+    given = {str(name): found[name] for name in kept} | {
+        symbol: found[name] for symbol, name in columns.items()
+    }
+    ignored = [name for name in given if name not in COLUMNS]
+    ignored += [name for name in columns if name in found and name not in used]
+    return pd.DataFrame(given, index=found.index), tuple(ignored)
+
+
+def _melt(frame: pd.DataFrame, roles: Mapping[str, str], path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """One row per line and evaluation set of a wide file."""
+    _check_roles(roles, frame.columns, path)
+    sets = [name for name in dict.fromkeys([*roles, "general", "domain"]) if name in frame]
+    if not sets:
+        raise DataError(f"{path}: no column is an evaluation set.", hint="name them: --role medical=domain")
+    taken = ("eval_set", "value", "role")
+    keys = [name for name in frame if name in COLUMNS and name not in sets and name not in taken]
+    # One training run is one line of a wide file: its number keeps the lines apart.
+    if "run_id" not in frame:
+        frame = frame.assign(run_id=[f"{path.stem}-{number}" for number in frame.index])
+        keys.append("run_id")
+    long = frame.melt(id_vars=keys, value_vars=sets, var_name="eval_set", ignore_index=False)
+    return long, sets
+
+
+def _check_roles(roles: Mapping[str, str], known: Iterable[str], path: Path) -> None:
+    present = list(map(str, known))
+    for name in roles:
+        if name not in present:
+            near = get_close_matches(name, present, n=1)
+            raise DataError(
+                f"{path}: evaluation set {name!r}, which a role is given for, is not there; "
+                f"found {', '.join(present)}.",
+                hint=f"did you mean {near[0]!r}?" if near else None,
+            )

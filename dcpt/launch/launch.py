@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from dcpt.core.errors import ConfigError, RunError
 from dcpt.core.loss_table import LossTable
@@ -69,7 +68,9 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
     ConfigError
         When no size of the sweep has the plan's N, or a ratio lies outside [0, 1].
     """
-    matches = [rung for rung in sweep.design.rungs.values() if abs(math.log(rung.N / plan.objective.N)) <= SAME_SIZE]
+    matches = [
+        rung for rung in sweep.design.rungs.values() if abs(math.log(rung.N / plan.objective.N)) <= SAME_SIZE
+    ]
     if not matches:
         known = ", ".join(f"{rung.name} ({format_quantity(rung.N)})" for rung in sweep.design.rungs.values())
         raise ConfigError(
@@ -82,11 +83,16 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
     rung = matches[0]
     base = next(run for run in sweep.design.runs if run.run_id == sweep.design.bases[rung.name])
     # Four decimals of a share are finer than any interval on it, and make a readable run name.
-    wanted = {round(plan.r, 4): True} | {round(ratio, 4): False for ratio in ratios if round(ratio, 4) != round(plan.r, 4)}
-    runs = {
-        ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.objective.D, seed) for ratio in wanted
+    wanted = {round(plan.r, 4): True} | {
+        round(ratio, 4): False for ratio in ratios if round(ratio, 4) != round(plan.r, 4)
     }
-    flops = sum(run.schedule.steps * run.tokens_per_step for run in (base, *runs.values())) * rung.flops_per_token
+    runs = {
+        ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.objective.D, seed)
+        for ratio in wanted
+    }
+    flops = (
+        sum(run.schedule.steps * run.tokens_per_step for run in (base, *runs.values())) * rung.flops_per_token
+    )
     any_run = next(iter(runs.values()))
     spec = LaunchSpec(
         sweep=sweep.spec.name,
@@ -95,7 +101,8 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
         D=any_run.schedule.steps * any_run.tokens_per_step,
         seed=seed,
         runs=tuple(
-            LaunchedRun(run_id=runs[ratio].run_id, r=ratio, planned=planned) for ratio, planned in wanted.items()
+            LaunchedRun(run_id=runs[ratio].run_id, r=ratio, planned=planned)
+            for ratio, planned in wanted.items()
         ),
         flops=flops,
     )
@@ -128,7 +135,9 @@ def run_launch(
     RunError
         When a launched run did not finish; the message says why.
     """
-    tokens = {run.run_id: float((run.schedule.steps - run.first_step) * run.tokens_per_step) for run in launch.runs}
+    tokens = {
+        run.run_id: float((run.schedule.steps - run.first_step) * run.tokens_per_step) for run in launch.runs
+    }
     outcome = execute(launch.sweep.root, launch.runs, tokens, slots, device, listen)
     lost = {**outcome.failed, **outcome.abandoned}
     if lost:

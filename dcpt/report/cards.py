@@ -210,7 +210,7 @@ def holdout_card(fits: FitSet) -> Card | None:
 
 def data_card(data: LossTable, leakage: Any = None) -> Card:
     """Runs, sizes, ranges, evaluation sets."""
-    frame = data.frame
+    frame = data.select(phases=None).frame
     body = []
     for eval_set, rows in frame.groupby("eval_set", sort=False):
         ends = rows[rows["phase"] == "end"]

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -18,6 +16,7 @@ from dcpt.core import files
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.fit.curves import measured_rows, ratio_curves, token_curves
 from dcpt.fit.law_fit import LawFit
 from dcpt.launch.compare import Comparison
 from dcpt.plan.plan import Plan
@@ -28,9 +27,6 @@ from dcpt.plots.measured_vs_fitted import measured_vs_fitted
 from dcpt.plots.predicted_vs_measured import predicted_vs_measured
 from dcpt.plots.ratio_decision import ratio_decision
 from dcpt.plots.trade_off import trade_off
-
-CURVE_POINTS = 61
-"""Points of a drawn curve: smooth at the size of the page."""
 
 
 class Draw(Protocol):
@@ -113,7 +109,7 @@ def trade_off_figure(plan: Plan, folder: Path) -> Figure:
 
 def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) -> list[Figure]:
     """Loss along the ratio at the most tokens, along tokens at the largest size, and the scatter."""
-    rows = _rows(fit, table)
+    rows = measured_rows(fit, table)
     if not len(rows):
         return []
     rows["fitted"] = fit.mean(rows["N"], rows["D"], rows["r"])
@@ -121,11 +117,12 @@ def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) 
     at_most = rows[rows["D"] == most]
     largest = rows[rows["N"] == rows["N"].max()]
     side, name = fit.role, _slug(fit)
+    target = None if plan is None else (plan.objective.N, plan.objective.D)
     tokens = ", ".join(format_quantity(value) for value in sorted(at_most["D"].unique()))
     figures = [
         render(
             f"{name}-ratio",
-            lambda ax: loss_vs_ratio(_ratio_curves(fit, at_most, plan), side=side, ax=ax),
+            lambda ax: loss_vs_ratio(ratio_curves(fit, table, target), side=side, ax=ax),
             folder,
             alt=f"{fit.eval_set} loss against the domain share, one curve per model size.",
             caption=f"After {tokens} tokens, by model size."
@@ -136,7 +133,7 @@ def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) 
         figures.append(
             render(
                 f"{name}-tokens",
-                lambda ax: loss_vs_tokens(_token_curves(fit, largest), side=side, ax=ax),
+                lambda ax: loss_vs_tokens(token_curves(fit, table), side=side, ax=ax),
                 folder,
                 alt=f"{fit.eval_set} loss against training tokens, one curve per domain share.",
                 caption=f"{format_quantity(float(largest['N'].max()))} parameters, by domain share.",
@@ -171,42 +168,6 @@ def comparison_figure(comparison: Comparison, folder: Path) -> Figure:
         alt="Measured minus predicted loss of each launched run, with intervals.",
         caption="Dark bar: interval of the law's mean; light bar: of one run. Orange: outside both.",
         narrow=True,
-    )
-
-
-def _rows(fit: LawFit, table: LossTable) -> pd.DataFrame:
-    """The measured rows a fit rests on."""
-    frame = table.select(fit.eval_set, fit.metric, ("end",)).frame
-    return frame[(frame["D"] > 0) & (frame["r"] > 0) & (frame["r"] < 1)].copy()
-
-
-def _ratio_curves(fit: LawFit, rows: pd.DataFrame, plan: Plan | None) -> pd.DataFrame:
-    grid = np.linspace(rows["r"].min(), rows["r"].max(), CURVE_POINTS)
-    targets = [(float(N), float(part["D"].max())) for N, part in rows.groupby("N")]
-    parts = [rows.assign(kind="measured")[["r", "N", "D", "value", "kind"]]]
-    if plan is not None and all(abs(np.log(plan.objective.N / N)) > 0.005 for N, _ in targets):
-        targets.append((plan.objective.N, plan.objective.D))
-    parts.extend(_curve(fit, np.full_like(grid, N), np.full_like(grid, D), grid) for N, D in targets)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _token_curves(fit: LawFit, rows: pd.DataFrame) -> pd.DataFrame:
-    grid = np.geomspace(rows["D"].min(), rows["D"].max(), CURVE_POINTS)
-    parts = [rows.assign(kind="measured")[["r", "N", "D", "value", "kind"]]]
-    for r in sorted(rows["r"].unique()):
-        curve = _curve(fit, np.full_like(grid, rows["N"].iloc[0]), grid, np.full_like(grid, r))
-        parts.append(curve[curve["kind"] == "mean"])  # bands of curves this close would hide each other
-    return pd.concat(parts, ignore_index=True)
-
-
-def _curve(fit: LawFit, N: np.ndarray, D: np.ndarray, r: np.ndarray) -> pd.DataFrame:
-    frame = fit.predict(N, D, r)
-    return pd.concat(
-        [
-            pd.DataFrame({"r": r, "N": N, "D": D, "value": frame[name], "kind": kind})
-            for kind, name in (("mean", "mean"), ("lo", "mean_lo"), ("hi", "mean_hi"))
-        ],
-        ignore_index=True,
     )
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dcpt.core.errors import DataError
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.run import store
 from dcpt.run.lock import only_runner
-from dcpt.run.machine import count_cores, count_gpus
+from dcpt.run.machine import count_cores, visible_gpus
+from dcpt.run.stop_signals import stopping_like_ctrl_c
 from dcpt.run.worker import Worker
 
 MAX_ATTEMPTS = 3
 """Starts of a run within one command before it is left as failed."""
+
+DIVERGED = "diverged"
+"""First word of the reason of a run that diverged: the same spec diverges again."""
 
 GRACE = 60.0
 """Seconds a worker gets to save its state when it is asked to stop."""
@@ -45,8 +49,8 @@ def execute(
 ) -> Outcome:
     """Bring a graph of runs to its end on this machine.
 
-    Finished and abandoned runs are skipped; failed ones are tried again. A run starts when the run
-    it continues from has finished, the one with the most work behind it first.
+    Finished runs are skipped, and so are those that diverged; every other run is tried again. A run
+    starts when the run it continues from has finished, the one with the most work behind it first.
 
     Parameters
     ----------
@@ -72,13 +76,13 @@ def execute(
     ConfigError
         When another process runs this folder.
     DataError
-        When the disk is full; every run can be resumed.
+        When the disk is full, or a run's folder is damaged; every run can be resumed.
     KeyboardInterrupt
-        After the workers have saved their state.
+        After the workers have saved their state, when Ctrl-C, SIGTERM or SIGHUP came.
     """
     root = Path(root)
-    with only_runner(root):
-        supervisor = _Supervisor(root, specs, work, slots, device, listen or (lambda event: None))
+    with only_runner(root) as hold, stopping_like_ctrl_c():
+        supervisor = _Supervisor(root, specs, work, slots, device, listen or (lambda event: None), hold)
         try:
             supervisor.loop()
         except BaseException:
@@ -97,37 +101,58 @@ class _Supervisor:
         slots: int | None,
         device: str,
         listen: Listener,
+        hold: int,
     ) -> None:
-        self.root, self.device, self.listen = root, device, listen
+        self.root, self.device, self.listen, self.hold = root, device, listen, hold
         self.specs = {spec.run_id: spec for spec in specs}
         self.outcome = Outcome()
         self.attempts: dict[str, int] = dict.fromkeys(self.specs, 0)
         self.waiting: set[str] = set()
         self.workers: list[Worker] = []
-        gpus = count_gpus() if device != "cpu" else 0
-        self.gpus = gpus
-        self.slots = slots or (gpus or count_cores())
+        self.gpus = visible_gpus() if device != "cpu" else ()
+        self.slots = slots or (len(self.gpus) or count_cores())
         self.children: dict[str, list[str]] = {name: [] for name in self.specs}
         for name, spec in self.specs.items():
             if spec.start is not None and spec.start.run_id in self.specs:
                 self.children[spec.start.run_id].append(name)
-        self.path = {}
-        for name in reversed(_parents_first(self.specs)):
+        self.path: dict[str, float] = {}
+        order = _parents_first(self.specs)
+        for name in reversed(order):
             below = max((self.path[child] for child in self.children[name]), default=0.0)
             self.path[name] = work.get(name, 0.0) + below
         for name, spec in self.specs.items():
-            folder = store.write_spec(root, spec)
-            status = store.status(folder)
-            if status == "finished":
-                self.outcome.finished.append(name)
-            elif status == "abandoned":
-                record = RunRecord.load(folder)
-                self.outcome.abandoned[name] = record.reason if record else ""
-            else:
-                store.discard_record(folder)
-                self.waiting.add(name)
+            self._look_at(name, store.write_spec(root, spec))
+        for name in [name for name in reversed(order) if name in self.outcome.finished]:
+            self._check_parent_of_open_runs(name)
         for name in list(self.outcome.abandoned):
             self._drop_children(name)
+
+    def _look_at(self, name: str, folder: Path) -> None:
+        record = RunRecord.load(folder)
+        if record is not None and record.status == "finished":
+            self.outcome.finished.append(name)
+        elif record is not None and record.status == "abandoned" and record.reason.startswith(DIVERGED):
+            self.outcome.abandoned[name] = record.reason
+        else:
+            # A run abandoned for what it found on the disk (a damaged journal, another corpus) gets a
+            # new start with every command: what was wrong may have been put right.
+            store.discard_record(folder)
+            self.waiting.add(name)
+
+    def _check_parent_of_open_runs(self, name: str) -> None:
+        """A finished run whose checkpoints were deleted is trained again for the runs that need them."""
+        folder = store.run_folder(self.root, name)
+        needed = {
+            start.step
+            for child in self.children[name]
+            if child in self.waiting and (start := self.specs[child].start) is not None
+        }
+        if all(store.has_checkpoint(folder, step) for step in needed):
+            return
+        store.discard_record(folder)
+        store.remove_checkpoints(folder)
+        self.outcome.finished.remove(name)
+        self.waiting.add(name)
 
     def loop(self) -> None:
         while self.waiting or any(worker.run_id for worker in self.workers):
@@ -135,19 +160,16 @@ class _Supervisor:
             busy = [worker for worker in self.workers if worker.run_id]
             if not busy:
                 break  # what waits depends on something that failed
-            select.select([worker.process.stdout for worker in busy], [], [], 0.5)
+            select.select([worker.output for worker in busy], [], [], 0.5)
             for worker in busy:
                 # The exit is looked at before the pipe is read: what a dying worker said still counts.
                 alive = worker.alive
                 for event in worker.read_events():
                     self._take(worker, event)
                 if not alive and worker.run_id is not None:
-                    code = worker.process.returncode
-                    words = worker.last_words()
-                    self._failed(worker, f"the worker died (exit {code})" + (f": {words}" if words else ""))
+                    self._died(worker)
                 if not alive:
-                    worker.close(1.0)
-                    self.workers.remove(worker)
+                    self._dismiss(worker)
 
     def stop(self, grace: float, ask: bool = True) -> None:
         if ask:
@@ -168,25 +190,37 @@ class _Supervisor:
             or start.run_id not in self.specs
         ]
         ready.sort(key=lambda name: (-self.path[name], name))
-        idle = [worker for worker in self.workers if worker.run_id is None]
         for name in ready:
-            if not idle:
-                busy = sum(worker.run_id is not None for worker in self.workers)
-                if busy >= self.slots:
-                    return
-                idle.append(self._hire())
-            worker = idle.pop()
-            self.waiting.discard(name)
-            self.attempts[name] += 1
-            worker.give(name, store.run_folder(self.root, name))
+            while (worker := self._find_worker()) is not None:
+                if worker.give(name, store.run_folder(self.root, name)):
+                    self.waiting.discard(name)
+                    self.attempts[name] += 1
+                    break
+                self._dismiss(worker)
+            else:
+                return
+
+    def _find_worker(self) -> Worker | None:
+        """An idle worker, a new one if there is a free slot, or None; those that died idle are replaced."""
+        idle = [worker for worker in self.workers if worker.run_id is None]
+        for worker in idle:
+            if worker.alive:
+                return worker
+            self._dismiss(worker)
+        return self._hire() if len(self.workers) < self.slots else None
+
+    def _dismiss(self, worker: Worker) -> None:
+        worker.close(1.0)
+        self.workers.remove(worker)
 
     def _hire(self) -> Worker:
-        number = len(self.workers)
+        taken = {worker.number for worker in self.workers}
+        number = next(index for index in range(len(taken) + 1) if index not in taken)
         gpu = None
         if self.gpus:
-            load = {index: sum(w.gpu == index for w in self.workers) for index in range(self.gpus)}
-            gpu = min(load, key=lambda index: (load[index], index))
-        worker = Worker(self.root / "runs" / "logs" / f"worker-{number}.log", self.device, gpu)
+            load = {name: sum(worker.gpu == name for worker in self.workers) for name in self.gpus}
+            gpu = min(self.gpus, key=lambda name: load[name])
+        worker = Worker(number, self.root / "runs" / "logs", self.device, gpu, self.hold)
         self.workers.append(worker)
         return worker
 
@@ -194,10 +228,19 @@ class _Supervisor:
         kind, name = event["event"], event.get("run_id", worker.run_id)
         if kind == "finished" and name == worker.run_id:
             worker.run_id = None
-            self.outcome.finished.append(name)
+            self.outcome.finished.append(str(name))
         elif kind == "failed" and name == worker.run_id:
             self._failed(worker, str(event.get("reason", "unknown")), bool(event.get("retry", True)))
         self.listen(event)
+
+    def _died(self, worker: Worker) -> None:
+        name = worker.run_id
+        assert name is not None
+        record = RunRecord.load(store.run_folder(self.root, name))
+        if record is not None and record.status == "finished":  # it died between the record and the event
+            self._take(worker, {"event": "finished", "run_id": name})
+        else:
+            self._failed(worker, worker.cause_of_death())
 
     def _failed(self, worker: Worker, reason: str, retry: bool = True) -> None:
         name = worker.run_id
@@ -212,21 +255,22 @@ class _Supervisor:
             self.waiting.add(name)
             self.listen({"event": "retry", "run_id": name, "reason": reason})
             return
-        status = "failed" if retry else "abandoned"
+        status: Literal["failed", "abandoned"] = "failed" if retry else "abandoned"
         folder = store.run_folder(self.root, name)
-        if RunRecord.load(folder) is None:
-            RunRecord(name, status, reason, self.attempts[name]).save(folder)  # type: ignore[arg-type]
+        attempts = max(self.attempts[name], store.count_starts(folder))
+        record = RunRecord.load(folder) or RunRecord(name, status, reason)
+        replace(record, attempts=max(attempts, record.attempts)).save(folder)
         (self.outcome.failed if retry else self.outcome.abandoned)[name] = reason
         self.listen({"event": status, "run_id": name, "reason": reason})
         self._drop_children(name)
 
-    def _drop_children(self, name: str) -> None:
+    def _drop_children(self, name: str, cause: str | None = None) -> None:
         """Runs that would go on from `name` cannot; they stay open and run once it has finished."""
         for child in self.children[name]:
             if child in self.waiting:
                 self.waiting.discard(child)
-                self.outcome.failed[child] = f"waits for {name}, which did not finish"
-            self._drop_children(child)
+                self.outcome.failed[child] = f"waits for {cause or name}, which did not finish"
+                self._drop_children(child, cause or name)
 
 
 def _parents_first(specs: Mapping[str, RunSpec]) -> list[str]:

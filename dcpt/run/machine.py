@@ -7,20 +7,33 @@ import shutil
 import subprocess
 
 
-def count_gpus() -> int:
-    """CUDA devices this process may use, without loading torch."""
+def visible_gpus() -> tuple[str, ...]:
+    """Names of the CUDA devices this process may use, as ``CUDA_VISIBLE_DEVICES`` takes them.
+
+    They are found without loading torch. A name may be a number of this machine or a device's UUID.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([part for part in visible.split(",") if part.strip() not in ("", "-1")])
+        names: list[str] = []
+        for part in visible.split(","):
+            if part.strip() in ("", "-1"):
+                break  # CUDA ignores what stands behind an invalid name
+            names.append(part.strip())
+        return tuple(names)
     if shutil.which("nvidia-smi") is None:
-        return 0
+        return ()
     try:
         listing = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return 0
-    return sum(line.startswith("GPU ") for line in listing.splitlines())
+        return ()
+    return tuple(str(index) for index in range(sum(line.startswith("GPU ") for line in listing.splitlines())))
+
+
+def count_gpus() -> int:
+    """CUDA devices this process may use, without loading torch."""
+    return len(visible_gpus())
 
 
 def count_cores() -> int:

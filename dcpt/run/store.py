@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dcpt.core import files
-from dcpt.core.errors import DataError
+from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import SCHEMA_VERSION, RunSpec, from_dict, to_dict
 
@@ -20,11 +20,22 @@ def run_folder(root: Path | str, run_id: str) -> Path:
 
 
 def write_spec(root: Path | str, spec: RunSpec) -> Path:
-    """Lay out a run's folder; a folder that is already there is left as it is."""
+    """Lay out a run's folder; a spec that is already there is left as it is.
+
+    Raises
+    ------
+    DataError
+        When the spec that is there is damaged or another one, or the disk refuses the write.
+    """
     folder = run_folder(root, spec.run_id)
     path = folder / "spec.json"
     if not path.exists():
         files.write_json(path, {"schema_version": SCHEMA_VERSION, **to_dict(spec)})
+    elif to_dict(read_spec(folder)) != to_dict(spec):
+        raise DataError(
+            f"{path}: is not the spec of run {spec.run_id}; it was changed by hand.",
+            hint=f"delete the folder {folder}; the run is then trained again",
+        )
     return folder
 
 
@@ -33,13 +44,16 @@ def read_spec(folder: Path | str) -> RunSpec:
 
     Raises
     ------
-    DataError, ConfigError
+    DataError
         When the file is absent, damaged or of another schema version.
     """
     path = Path(folder) / "spec.json"
     document = files.read_json(path, "a run spec", SCHEMA_VERSION)
     document.pop("schema_version")
-    return from_dict(RunSpec, document, str(path))
+    try:
+        return from_dict(RunSpec, document, str(path))
+    except ConfigError as error:
+        raise DataError(error.message, hint=f"delete the folder {folder}; it is laid out anew") from None
 
 
 def status(folder: Path | str) -> Status:
@@ -70,6 +84,19 @@ def read_metrics(folder: Path | str, kind: str = "eval") -> list[dict[str, Any]]
             raise DataError(f"{path} line {number}: an {kind} row has no step.")
         rows[(row["step"], row.get("eval_set"), row.get("metric"))] = row
     return list(rows.values())
+
+
+def count_starts(folder: Path | str) -> int:
+    """How often a run was started, by its journal; 0 when the journal is absent or damaged."""
+    try:
+        return sum(row.get("kind") == "start" for row in files.read_lines(Path(folder) / "metrics.jsonl"))
+    except DataError:
+        return 0
+
+
+def has_checkpoint(folder: Path | str, step: int) -> bool:
+    """Whether a run's folder holds a checkpoint of that step."""
+    return (Path(folder) / "checkpoints" / f"step-{step:08d}").is_dir()
 
 
 def discard_record(folder: Path | str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,9 +14,8 @@ from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.run import store
 
-_COPIED = (
-    "step phase eval_set metric unit value sem n_eval_tokens eta S1 S2 tokens D r_seen".split()
-)
+_MEASURED = ("step", "phase", "eval_set", "metric", "unit", "value", "sem", "n_eval_tokens")
+_COPIED = (*_MEASURED, "eta", "S1", "S2", "tokens", "D", "r_seen")
 
 
 def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
@@ -46,14 +46,15 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
         record = RunRecord.load(folder) if folder.exists() else None
         if record is None or record.status != "finished":
             continue
-        for row in store.read_metrics(folder):
-            if "value" not in row or "eval_set" not in row:
-                raise DataError(f"{folder / 'metrics.jsonl'}: an evaluation of step {row['step']} is incomplete.")
+        found = store.read_metrics(folder)
+        _check_whole(run, found, folder)
+        for row in found:
             rows.append(
                 {
                     "run_id": run.run_id,
                     "N": record.N,
-                    "r": run.r,
+                    # Shares are written to twelve decimals; their sum is a number of as many.
+                    "r": round(run.r, 12),
                     "seed": run.seed,
                     "tokenizer": run.tokenizer_hash[:16],
                     "source": "dcpt",
@@ -63,3 +64,18 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
     if not rows:
         raise DataError(f"{root}: no run has finished yet.", hint="dcpt sweep run goes on where it stopped")
     return LossTable.from_frame(pd.DataFrame(rows), where=str(root))
+
+
+def _check_whole(run: RunSpec, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """A finished run has every field of every evaluation, and one at each end of its schedule."""
+    journal = folder / "metrics.jsonl"
+    hint = f"delete the folder {folder}: the run is then trained again"
+    for row in rows:
+        missing = [name for name in _COPIED if name not in row]
+        if missing:
+            raise DataError(f"{journal}: an evaluation of step {row['step']} has no {missing[0]}.", hint)
+    absent = set(run.evaluation.ends) - {row["step"] for row in rows}
+    if absent:
+        raise DataError(
+            f"{journal}: the evaluation of step {min(absent)} is missing; the run is finished.", hint
+        )

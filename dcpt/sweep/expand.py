@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dcpt.core.errors import ConfigError
@@ -88,7 +88,9 @@ def expand(
     return Design(tuple(runs), bases, dict(rungs), dict(corpora))
 
 
-def target_run(design: Design, sweep: SweepSpec, size: str, r: float, tokens: float, seed: int = 0) -> RunSpec:
+def target_run(
+    design: Design, sweep: SweepSpec, size: str, r: float, tokens: float, seed: int = 0
+) -> RunSpec:
     """One run of the sweep's schedule on `size` at domain share `r`, from that size's base."""
     any_run = design.runs[0]
     builder = _Builder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
@@ -121,7 +123,7 @@ class _Builder:
         )
         schedule = (
             Schedule("constant", settings.schedule.peak, 0)
-            if steps == 0
+            if rung.model.checkpoint
             else self._schedule(settings.schedule, steps, rung.rate, "base.tokens")
         )
         evaluation = EvaluationSpec(self.every, self.sweep.evaluation.sequences, ends=(steps,))
@@ -135,11 +137,15 @@ class _Builder:
         if settings.kind == "constant":
             # Every evaluation of a constant rate is the end of a constant-rate run of that length.
             run = self.whole(rung, base, ratio, seed, budgets[-1])
-            return [replace(run, evaluation=replace(run.evaluation, also_at=tuple(budgets), ends=tuple(budgets)))]
+            return [
+                replace(run, evaluation=replace(run.evaluation, also_at=tuple(budgets), ends=tuple(budgets)))
+            ]
         wholes = [self.whole(rung, base, ratio, seed, steps) for steps in budgets]
         if settings.kind != "wsd" or settings.decay_share == 0:
             return wholes
         splits = tuple(sorted({run.schedule.decay_start for run in wholes}))
+        if splits[0] == 0:  # all decay: there is no plateau to share
+            return wholes
         trunk = replace(
             wholes[-1],
             slug=f"{rung.name}-r{ratio:.4g}-s{seed}-trunk",
@@ -210,7 +216,11 @@ class _Builder:
                 f"{where}: less than one step of {self.sweep.tokens_per_step} tokens.",
                 hint="ask for more tokens, or lower batch or model.context",
             )
-        decay = max(1, round(settings.decay_share * steps)) if settings.kind == "wsd" and settings.decay_share else 0
+        decay = (
+            max(1, round(settings.decay_share * steps))
+            if settings.kind == "wsd" and settings.decay_share
+            else 0
+        )
         try:
             return Schedule(
                 settings.kind,
@@ -232,7 +242,9 @@ class _Builder:
             side = {name: float(self.corpora[name].train.tokens) for name in side}
         total = sum(weight for weight in side.values() if weight is not None)
         if not total > 0:
-            raise ConfigError(f"corpora: the weights of the {role} corpora sum to {total}; wanted more than 0.")
+            raise ConfigError(
+                f"corpora: the weights of the {role} corpora sum to {total}; wanted more than 0."
+            )
         # Nine digits keep the shares exact decimals, which is what the sampler counts with.
         return {name: round(float(weight or 0) / total, 9) for name, weight in side.items()}
 
@@ -257,12 +269,12 @@ class _Builder:
             supply = self.windows[name] - run.mixture.skip.get(name, 0)
             need = sequences * share
             if need and supply <= 0:
-                raise ConfigError(f"corpus {name!r}: is shorter than one window of {run.context} tokens.")
+                raise ConfigError(f"corpus {name!r}: has no window of {run.context} tokens to train on.")
             if need > supply * self.sweep.cpt.max_epochs:
                 held = " after what the base has used" if run.mixture.skip.get(name) else ""
                 raise ConfigError(
-                    f"corpus {name!r}: run {run.slug} needs {format_quantity(need * run.context)} tokens of it and "
-                    f"it has {format_quantity(supply * run.context)}{held}: {need / supply:.1f} epochs, more than "
-                    f"max_epochs = {self.sweep.cpt.max_epochs:g}.",
+                    f"corpus {name!r}: run {run.slug} needs {format_quantity(need * run.context)} tokens of "
+                    f"it and it has {format_quantity(supply * run.context)}{held}: "
+                    f"{need / supply:.1f} epochs, more than max_epochs = {self.sweep.cpt.max_epochs:g}.",
                     hint="lower the token budgets, add text, or raise cpt.max_epochs if repetition is meant",
                 )

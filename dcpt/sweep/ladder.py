@@ -54,9 +54,7 @@ class Rung:
         return non_embedding(self.parameters)
 
 
-def build_rung(
-    size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int, root: Path
-) -> Rung:
+def build_rung(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int, root: Path) -> Rung:
     """Turn a size of the sweep file into a network.
 
     Parameters
@@ -92,6 +90,11 @@ def build_rung(
             f"tokenizer's {vocab_size}.",
             hint="use the checkpoint's own tokenizer: tokenizer: {kind: hf, path: ...}",
         )
+    positions = model.config.get("max_position_embeddings", settings.context)
+    if positions < settings.context:
+        raise ConfigError(
+            f"size {size.name!r}: it reads {positions} positions; the sweep's context is {settings.context}."
+        )
     if has_closed_form(model.family) and model.checkpoint is None:
         parameters = count_parameters(model.family, model.config)
     else:
@@ -105,10 +108,12 @@ def build_rung(
 def _shape(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int) -> dict[str, Any]:
     if settings.family != "llama":
         raise ConfigError(
-            f"size {size.name!r}: hidden and layers describe a llama shape; the family is {settings.family!r}.",
+            f"size {size.name!r}: hidden and layers describe a llama shape; "
+            f"the family is {settings.family!r}.",
             hint="give the fields of its configuration under config:",
         )
-    assert size.hidden is not None and size.layers is not None
+    assert size.hidden is not None
+    assert size.layers is not None
     heads = size.heads or _default_heads(size.hidden)
     if size.hidden % heads or (size.hidden // heads) % 2:
         raise ConfigError(
@@ -132,7 +137,9 @@ def _shape(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id:
 
 def _default_heads(hidden: int) -> int:
     """The most heads that are at least 24 wide (and of even width, for the rotary embedding)."""
-    fitting = [n for n in range(1, hidden + 1) if hidden % n == 0 and hidden // n >= 24 and hidden // n % 2 == 0]
+    fitting = [
+        n for n in range(1, hidden + 1) if hidden % n == 0 and hidden // n >= 24 and hidden // n % 2 == 0
+    ]
     return max(fitting, default=1)
 
 
@@ -154,14 +161,10 @@ def _from_checkpoint(size: SizeSettings, settings: ModelSettings, vocab_size: in
             f"size {size.name!r}: {folder} holds no .safetensors weights.",
             hint="save the model with save_pretrained(..., safe_serialization=True)",
         )
-    positions = config.get("max_position_embeddings", settings.context)
-    if positions < settings.context:
-        raise ConfigError(
-            f"size {size.name!r}: the checkpoint reads {positions} positions; the sweep's context is "
-            f"{settings.context}."
-        )
     digest = files.content_hash([[path.name, files.file_hash(path)] for path in weights])
-    return ModelSpec(family, {**config, "vocab_size": config.get("vocab_size", vocab_size)}, str(folder), digest)
+    return ModelSpec(
+        family, {**config, "vocab_size": config.get("vocab_size", vocab_size)}, str(folder), digest
+    )
 
 
 def _count_by_trainer(model: ModelSpec) -> dict[str, int]:
@@ -169,7 +172,10 @@ def _count_by_trainer(model: ModelSpec) -> dict[str, int]:
         path = Path(folder) / "model.json"
         path.write_text(json.dumps(to_dict(model)), encoding="utf-8")
         result = subprocess.run(
-            [sys.executable, "-m", "dcpt.train", "count", str(path)], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "dcpt.train", "count", str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no message"])[-1]

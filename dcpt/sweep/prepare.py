@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcpt.core.errors import ConfigError
 from dcpt.corpus.build import build_corpora
+from dcpt.run.lock import one_at_a_time
 from dcpt.sweep.expand import Design, expand
-from dcpt.sweep.ladder import build_rung
+from dcpt.sweep.ladder import Rung, build_rung
 from dcpt.sweep.spec import SweepSpec, read_sweep
 
 
@@ -47,7 +48,9 @@ def find_sweep(path: Path | str) -> Path:
     if path.is_dir():
         path = path / "sweep.yaml"
     if not path.exists():
-        raise ConfigError(f"{path}: no such sweep file.", hint="dcpt sweep new FOLDER writes one to start from")
+        raise ConfigError(
+            f"{path}: no such sweep file.", hint="dcpt sweep new FOLDER writes one to start from"
+        )
     return path
 
 
@@ -78,22 +81,30 @@ def prepare(
     spec = read_sweep(path)
     root = path.parent
     sources = Path(data_root) if data_root is not None else root
-    corpora = build_corpora(spec.corpora, spec.tokenizer, root / "corpus", sources, progress)
+    with one_at_a_time(root / "corpus" / "build.lock"):
+        corpora = build_corpora(spec.corpora, spec.tokenizer, root / "corpus", sources, progress)
     info = next(iter(corpora.values()))
     sizes = [*spec.model.sizes, *([spec.target.size] if spec.target else [])]
-    rungs = {
-        size.name: build_rung(size, spec.model, info.vocab_size, info.eos_id, sources) for size in sizes
-    }
-    counts: dict[int, str] = {}
-    for rung in rungs.values():
-        if rung.N in counts and rung.model.checkpoint is None:
-            raise ConfigError(f"{path}: sizes {counts[rung.N]!r} and {rung.name!r} have the same N = {rung.N}.")
-        counts[rung.N] = rung.name
     try:
+        rungs = {
+            size.name: build_rung(size, spec.model, info.vocab_size, info.eos_id, sources) for size in sizes
+        }
+        _check_sizes(rungs)
         design = expand(spec, corpora, rungs, info.tokenizer_hash)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", error.hint) from None
     return Sweep(spec, root, design, tuple(_notes(spec, design)))
+
+
+def _check_sizes(rungs: Mapping[str, Rung]) -> None:
+    counts: dict[int, str] = {}
+    for rung in rungs.values():
+        if rung.N in counts and rung.model.checkpoint is None:
+            raise ConfigError(
+                f"sizes {counts[rung.N]!r} and {rung.name!r} have the same N = {rung.N}.",
+                hint="the law tells sizes apart by N; for another seed use seeds:",
+            )
+        counts[rung.N] = rung.name
 
 
 def _notes(spec: SweepSpec, design: Design) -> list[str]:

@@ -91,7 +91,8 @@ def check_limit(sweep: Sweep, cost: Price, hours: float | None, confirmed: bool)
         return
     if limit is not None and cost.hours[2] > limit:
         raise BudgetError(
-            f"{sweep.spec.name}: up to {cost.hours[2]:.3g} {cost.hardware.name} hours; the limit is {limit:g}.",
+            f"{sweep.spec.name}: up to {cost.hours[2]:.3g} {cost.hardware.name} hours; "
+            f"the limit is {limit:g}.",
             hint="pass --yes, raise the limit, or trim the sweep",
         )
     cap = sweep.spec.limit.flops

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcpt.core.errors import DataError, RunError
 from dcpt.core.loss_table import LossTable
 from dcpt.run.local import Listener, Outcome, execute
 from dcpt.sweep.collect import collect
@@ -57,9 +59,21 @@ def run_sweep(
     ConfigError
         When another process runs this sweep.
     DataError
-        When the disk is full, or no run finished.
+        When the disk is full, or a run's folder is damaged.
+    RunError
+        When no run finished; the message says why the first one did not.
+    KeyboardInterrupt
+        When it was stopped. Then, too, ``losses.csv`` holds the runs that had finished.
     """
-    outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen)
+    try:
+        outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen)
+    except (KeyboardInterrupt, DataError):
+        with suppress(DataError):  # what stopped the sweep is the news, not what follows from it
+            collect(sweep.root, sweep.design.runs).write(sweep.root / LOSSES)
+        raise
+    if not outcome.finished:
+        name, reason = next(iter({**outcome.abandoned, **outcome.failed}.items()))
+        raise RunError(f"{sweep.root}: none of {len(sweep.design.runs)} runs finished; {name}: {reason}.")
     table = collect(sweep.root, sweep.design.runs)
     path = table.write(sweep.root / LOSSES)
     return SweepResult(table, outcome, path)

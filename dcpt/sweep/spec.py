@@ -37,7 +37,11 @@ class SizeSettings(Settings):
 
     @model_validator(mode="after")
     def _one_way(self) -> SizeSettings:
-        ways = [self.hidden is not None or self.layers is not None, self.config is not None, self.checkpoint is not None]
+        ways = [
+            self.hidden is not None or self.layers is not None,
+            self.config is not None,
+            self.checkpoint is not None,
+        ]
         if sum(ways) != 1:
             raise ConfigError(
                 f"size {self.name!r}: wanted exactly one of hidden and layers, config, or checkpoint."
@@ -101,9 +105,20 @@ class CptSettings(Settings):
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     max_epochs: Positive = 4.0
 
+    @field_validator("ratios", mode="before")
+    @classmethod
+    def _no_percentages(cls, ratios: Any) -> Any:
+        for ratio in ratios if isinstance(ratios, list) else ():
+            if isinstance(ratio, str) and ratio.strip().endswith("%"):
+                raise ConfigError(
+                    f"ratio {ratio} is a percentage; wanted the domain share of tokens, a number in [0, 1].",
+                    "write 0.3 for 30 %",
+                )
+        return ratios
+
     @field_validator("ratios")
     @classmethod
-    def _ratios(cls, ratios: tuple[float, ...]) -> tuple[float, ...]:
+    def _within(cls, ratios: tuple[float, ...]) -> tuple[float, ...]:
         for ratio in ratios:
             if not 0 <= ratio <= 1:
                 raise ConfigError(

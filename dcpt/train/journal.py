@@ -78,8 +78,8 @@ class Journal:
             "D": 0 if of_base else trained,
             "r_seen": 0.0 if of_base else r_seen,
         }
-        for item in measurements:
-            files.append_line(self.path, {"kind": kind, "step": step, "phase": phase, **vars(item), **place})
+        head: Mapping[str, Any] = {"kind": kind, "step": step, "phase": phase}
+        files.append_lines(self.path, [{**head, **vars(item), **place} for item in measurements])
 
     def phase(self, step: int) -> tuple[str, str]:
         """Kind of row and phase of an evaluation after `step` steps.

@@ -1,0 +1,91 @@
+"""Other people's tables: maps, scales, wide files, and what becomes of each row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.ingest.csv_table import read_csv
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "runs.csv"
+    path.write_text(text)
+    return path
+
+
+LONG = "size,tokens,pct,set,eval/loss,note\n1e6,1e8,30,domain,2.5,x\n1e6,1e8,30,general,3.5,y\n"
+MAP = {"N": "size", "D": "tokens", "r": "pct", "eval_set": "set", "value": "eval/loss"}
+
+
+def test_columns_are_mapped_and_scaled(tmp_path: Path) -> None:
+    table, report = read_csv(write(tmp_path, LONG), MAP, {"r": 0.01})
+    assert table.frame["r"].tolist() == [0.3, 0.3]
+    assert table.frame["source"].tolist() == ["runs.csv"] * 2
+    assert (report.read, report.kept, dict(report.dropped), report.ignored) == (2, 2, {}, ("note",))
+    assert str(report) == "2 rows read, 2 kept; columns not used: note"
+
+
+def test_a_percentage_without_scale_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"runs.csv row 1.*: r = 30 is outside \[0, 1\]") as refused:
+        read_csv(write(tmp_path, LONG), MAP)
+    assert "pass --scale r=0.01" in str(refused.value)
+
+
+def test_one_column_may_serve_two_symbols(tmp_path: Path) -> None:
+    path = write(tmp_path, "N,seen,r,eval_set,value\n1e6,1e8,0.3,domain,2.5\n")
+    table, report = read_csv(path, {"D": "seen", "step": "seen"})
+    assert table.frame[["D", "step"]].to_numpy().tolist() == [[1e8, 1e8]]
+    assert report.ignored == ()
+
+
+def test_a_map_goes_before_a_column_of_that_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "N,D,r,eval_set,value,loss\n1e6,1e8,0.3,domain,9,2.5\n")
+    table, report = read_csv(path, {"value": "loss"})
+    assert table.frame["value"].tolist() == [2.5]
+    assert report.ignored == ("value",)
+
+
+def test_rows_are_dropped_by_reason_and_keep_their_numbers(tmp_path: Path) -> None:
+    head = "N,D,r,eval_set,value\n"
+    rows = "1e6,1e8,0.3,domain,2.5\n1e6,1e8,0.3,domain,\n1e6,1e8,0.3,domain,2.5\n"
+    table, report = read_csv(write(tmp_path, head + rows))
+    assert (report.read, report.kept) == (3, 1)
+    assert dict(report.dropped) == {"value is empty": 1, "repeats another row": 1}
+    assert len(table) == 1
+    with pytest.raises(DataError, match=r"runs.csv row 4"):
+        read_csv(write(tmp_path, head + rows + "1e6,1e8,7,domain,2.5\n"))
+    with pytest.raises(DataError, match=r"none of its 1 rows can be used \(1: value is empty\)"):
+        read_csv(write(tmp_path, head + "1e6,1e8,0.3,domain,\n"))
+
+
+def test_wide_files(tmp_path: Path) -> None:
+    text = "N,D,r,general,medical,note\n1e6,1e8,0.3,3.5,2.5,x\n1e6,2e8,0.3,,2.25,y\n"
+    path = write(tmp_path, text)
+    table, report = read_csv(path, roles={"medical": "domain"}, melt=True)
+    found = table.frame.set_index(["run_id", "eval_set"])["value"].to_dict()
+    assert found == {
+        ("runs-1", "medical"): 2.5, ("runs-2", "medical"): 2.25, ("runs-1", "general"): 3.5,
+    }  # fmt: skip
+    assert (report.read, report.kept, report.ignored) == (4, 3, ("note",))
+    with pytest.raises(DataError, match="evaluation set 'medcal', which a role is given for") as refused:
+        read_csv(path, roles={"medcal": "domain"}, melt=True)
+    assert refused.value.hint == "did you mean 'medical'?"
+    with pytest.raises(DataError, match="no column is an evaluation set"):
+        read_csv(write(tmp_path, "N,D,r,x\n1,1,0.5,2\n"), melt=True)
+    with pytest.raises(DataError, match=r"row 2 \(run runs-2\): general = |row 2 \(run runs-2\): value = -1"):
+        read_csv(write(tmp_path, "N,D,r,general\n1,1,0.5,2\n1,2,0.5,-1\n"), melt=True)
+
+
+def test_mistakes_in_the_map(tmp_path: Path) -> None:
+    path = write(tmp_path, LONG)
+    with pytest.raises(ConfigError, match="map: 'loss' is not a column of the loss table"):
+        read_csv(path, {"loss": "eval/loss"})
+    with pytest.raises(DataError, match="column 'lss', mapped to value, is missing; found size, tokens"):
+        read_csv(path, {**MAP, "value": "lss"})
+    with pytest.raises(DataError, match="column 'N' is missing"):
+        read_csv(path)
+    with pytest.raises(DataError, match="no such file; expected a table of losses"):
+        read_csv(tmp_path / "none.csv")
