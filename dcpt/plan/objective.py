@@ -126,6 +126,8 @@ class Objective(BaseModel):
 
     Attributes
     ----------
+    schema_version : {1}
+        Version of the file format.
     N : float
         Non-embedding parameters of the model to train; ``"7B"`` is read.
     D : float
@@ -144,6 +146,7 @@ class Objective(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    schema_version: Literal[1] = 1
     N: float
     D: float
     minimise: Literal["domain"] = "domain"

@@ -51,7 +51,7 @@ def verdict_line(verdict: Verdict, caveats: Sequence[Caveat], r: float) -> str:
         caveat for caveat in caveats if caveat.weight == ("doubt" if verdict == "doubtful" else "open")
     ]
     first = reasons[0].message[0].lower() + reasons[0].message[1:].rstrip(".")
-    more = f" ({len(reasons) - 1} more below)" if len(reasons) > 1 else ""
+    more = f" ({len(reasons) - 1} more)" if len(reasons) > 1 else ""
     if verdict == "doubtful":
         return f"Doubtful: {r:.3f} is the best estimate, but {first}{more}."
     return f"The data do not say: {first}{more}."
@@ -166,7 +166,7 @@ def _of_the_answer(
             )
         )
     for name, share in (("general", 1 - r), ("domain", r)):
-        if share < PURE:
+        if share < PURE - 1e-9:  # 1 - 0.9 is a hair below 0.1
             caveats.append(
                 Caveat(
                     "near_pure_mixture",
