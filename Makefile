@@ -18,11 +18,23 @@ export MKL_NUM_THREADS := 1
 
 install: $(STAMP)
 
-# A torch the interpreter already has (a CUDA build, say) is used where it is, if its version fits;
-# otherwise the environment gets its own, and the one outside stays untouched.
+# A torch that PYTHON already has (a CUDA build, say) is used where it lies, if its version fits; it is
+# never replaced, and the environment outside .venv stays as it is.
+define FIND_TORCH
+import importlib.metadata as metadata
+try:
+    found = metadata.distribution("torch")
+    version = tuple(int(part) for part in found.version.split("+")[0].split(".")[:2])
+    print(found.locate_file("").resolve() if (2, 6) <= version < (2, 14) else "")
+except (metadata.PackageNotFoundError, ValueError):
+    print("")
+endef
+export FIND_TORCH
+
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dcpt needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $$($(PYTHON) -c 'import importlib.metadata as m; v = tuple(int(p) for p in m.version("torch").split("+")[0].split(".")[:2]); print("--system-site-packages" if (2, 6) <= v < (2, 14) else "")' 2>/dev/null) $(VENV) || { echo "could not create $(VENV); on Debian or Ubuntu install the package python3-venv" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not create $(VENV); on Debian or Ubuntu install the package python3-venv" >&2; exit 2; }
+	@where=$$($(PYTHON) -c "$$FIND_TORCH"); test -z "$$where" || { echo "using the torch in $$where"; echo "$$where" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/existing-torch.pth; }
 	@echo "installing dcpt and what it needs into $(VENV) (about a minute the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $(STAMP)
@@ -34,10 +46,10 @@ test: install
 	$(BIN)/python -m pytest -n 2
 
 check: install
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy --strict -p dcpt.core -p dcpt.laws -p dcpt.fit -p dcpt.plan
-	$(BIN)/lint-imports
+	$(BIN)/python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 clean:
 	rm -rf experiments/demo fits/demo

@@ -143,5 +143,7 @@ def run_launch(
     if lost:
         name, reason = next(iter(lost.items()))
         folder = store.run_folder(launch.sweep.root, name)
-        raise RunError(f"launch: run {name} did not finish: {reason.rstrip('.')}.", hint=f"its log is in {folder}")
+        raise RunError(
+            f"launch: run {name} did not finish: {reason.rstrip('.')}.", hint=f"its log is in {folder}"
+        )
     return collect(launch.sweep.root, launch.runs)

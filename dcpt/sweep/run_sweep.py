@@ -73,7 +73,9 @@ def run_sweep(
         raise
     if not outcome.finished:
         name, reason = next(iter({**outcome.abandoned, **outcome.failed}.items()))
-        raise RunError(f"{sweep.root}: none of {len(sweep.design.runs)} runs finished; {name}: {reason.rstrip('.')}.")
+        raise RunError(
+            f"{sweep.root}: none of {len(sweep.design.runs)} runs finished; {name}: {reason.rstrip('.')}."
+        )
     table = collect(sweep.root, sweep.design.runs)
     path = table.write(sweep.root / LOSSES)
     return SweepResult(table, outcome, path)

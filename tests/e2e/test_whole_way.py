@@ -119,7 +119,9 @@ def test_the_target_was_trained_at_the_planned_ratio_from_its_own_base(finished:
     planned = next(run for run in launch.runs if run.planned)
     assert planned.r == pytest.approx(plan.r, abs=5e-5)
     spec = json.loads(
-        (finished / "experiments" / "whole" / "runs" / planned.run_id / "spec.json").read_text(encoding="utf-8")
+        (finished / "experiments" / "whole" / "runs" / planned.run_id / "spec.json").read_text(
+            encoding="utf-8"
+        )
     )
     assert spec["start"]["mode"] == "weights"
     assert spec["start"]["run_id"].startswith("t-base-")
@@ -137,9 +139,9 @@ def test_the_comparison_covers_both_sides_of_both_runs(finished: Path) -> None:
     for row in comparison.rows:
         same = launched[(launched["run_id"] == row.run_id) & (launched["eval_set"] == row.side)]
         assert row.measured == pytest.approx(float(same["value"].iloc[0]), rel=1e-8)
-        predicted = load_fits(folder).get(
-            Plan.load(folder).laws[row.side].name, row.side
-        ).mean(row.N, row.D, row.r)
+        predicted = (
+            load_fits(folder).get(Plan.load(folder).laws[row.side].name, row.side).mean(row.N, row.D, row.r)
+        )
         assert row.predicted == pytest.approx(float(predicted[0]), rel=1e-6)
 
 
@@ -157,7 +159,17 @@ def test_a_second_launch_trains_nothing(finished: Path) -> None:
     runs = finished / "experiments" / "whole" / "runs"
     stamps = {path: path.stat().st_mtime_ns for path in runs.glob("t-*/metrics.jsonl")}
     done = subprocess.run(
-        [sys.executable, "-m", "dcpt", "launch", "fits/whole", "--sweep", "experiments/whole", "--ratio", "0.5"],
+        [
+            sys.executable,
+            "-m",
+            "dcpt",
+            "launch",
+            "fits/whole",
+            "--sweep",
+            "experiments/whole",
+            "--ratio",
+            "0.5",
+        ],
         cwd=finished,
         capture_output=True,
         text=True,
