@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.corpus_line import held_out
 from dcpt.cli.options import Device
 from dcpt.cli.progress import Progress
 from dcpt.core.quantity import format_quantity
@@ -18,6 +19,7 @@ def demo(
     root: Annotated[Path, typer.Option(help="Folder that experiments/ and fits/ are made in.")] = Path("."),
     slots: Annotated[int | None, typer.Option(min=1, help="Runs at a time (default: one per core).")] = None,
     device: Device = "auto",
+    yes: Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build the corpora, show the cost and stop.")
     ] = False,
@@ -33,11 +35,12 @@ def demo(
     from dcpt.launch.launch import prepare_launch, run_launch
     from dcpt.plan.make_plan import make_plan
     from dcpt.plan.objective import Objective
+    from dcpt.sweep.price import refuse_above_limit
 
     began = time.monotonic()
     stage = _Stages(quiet=json)
     folder, fits_folder = root / "experiments" / "demo", root / "fits" / "demo"
-    sweep = _prepare(folder / "sweep.yaml", stage, slots)
+    sweep = _prepare(folder / "sweep.yaml", stage, slots, yes)
     facts: dict[str, Any] = {
         "sweep": str(folder / "sweep.yaml"),
         "runs": len(sweep.design.runs),
@@ -84,10 +87,11 @@ def demo(
         f"replay {answer.replay:.3f}; {answer.verdict}",
     )
     launch = prepare_launch(answer, sweep)
-    show.say(f"  launching {launch.spec.size}: {format_quantity(launch.spec.flops)} FLOPs with its base")
-    with Progress({run.run_id: float(run.schedule.steps) for run in launch.runs}, {}, set()) as progress:
-        launched = run_launch(launch, slots, device, progress)
+    show.say(f"  launching {launch.spec.size}: {format_quantity(launch.flops_to_do)} FLOPs to do")
+    refuse_above_limit("launch", spec, launch.flops_to_do, None, yes)
     launch.spec.save(fits_folder / "launch.json")
+    with Progress(launch.work, {}, launch.finished) as progress:
+        launched = run_launch(launch, slots, device, progress)
     launched.write(fits_folder / LAUNCHED)
     tokens, ratio = format_quantity(launch.spec.D), launch.spec.runs[0].r
     stage("launch", f"{launch.spec.size} trained on {tokens} tokens at r = {ratio:g}")
@@ -118,14 +122,14 @@ class _Stages:
         self.put(f"{name:<8} {text}")
 
 
-def _prepare(path: Path, stage: _Stages, slots: int | None) -> Any:
+def _prepare(path: Path, stage: _Stages, slots: int | None, yes: bool) -> Any:
     """The sweep, written from the embedded default unless it is there, and what it will cost."""
     from importlib.resources import files as resources
 
     from dcpt.core.errors import ConfigError
     from dcpt.core.files import write_text
     from dcpt.sweep.prepare import prepare
-    from dcpt.sweep.price import price, wall_hours
+    from dcpt.sweep.price import check_limit, price, wall_hours
 
     if not path.exists():
         write_text(path, (resources("dcpt.sweep") / "demo.yaml").read_text(encoding="utf-8"))
@@ -133,16 +137,10 @@ def _prepare(path: Path, stage: _Stages, slots: int | None) -> Any:
     if sweep.spec.target is None:
         raise ConfigError(f"{path}: the demo needs a target.", hint="delete the file to get the default back")
     for name, corpus in sweep.design.corpora.items():
-        leakage = corpus.leakage
-        both = (
-            ""
-            if leakage.overlap is None
-            else (f", {100 * leakage.overlap:.1f} % of held-out {leakage.words}-grams also in train")
-        )
         stage(
             "corpus",
             f"{corpus.role} = {name}: {format_quantity(corpus.train.tokens)} tokens of "
-            f"{corpus.train.documents} documents, {format_quantity(corpus.heldout.tokens)} held out{both}",
+            f"{corpus.train.documents} documents, {held_out(corpus)}",
         )
     cost = price(sweep)
     low, likely, high = wall_hours(cost, slots)
@@ -150,6 +148,7 @@ def _prepare(path: Path, stage: _Stages, slots: int | None) -> Any:
         f"  {len(sweep.design.runs)} runs, {format_quantity(cost.flops)} FLOPs to do: about "
         f"{show.hours(likely)} ({show.hours(low)} to {show.hours(high)})"
     )
+    check_limit(sweep, cost, None, yes)
     return sweep
 
 

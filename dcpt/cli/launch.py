@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dcpt.cli import show
-from dcpt.cli.options import Device
+from dcpt.cli.options import Device, Precision
 from dcpt.cli.progress import Progress
 from dcpt.core.quantity import format_quantity
 
@@ -25,49 +25,44 @@ def launch(
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     device: Device = "auto",
+    precision: Precision = "fp32",
     max_hours: Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Train the target at the planned ratio, from its own base. Safe to interrupt and to run again."""
-    from dcpt.core.errors import BudgetError
     from dcpt.launch.launch import prepare_launch, run_launch
     from dcpt.plan.plan import Plan
-    from dcpt.run import store
     from dcpt.sweep.prepare import prepare
+    from dcpt.sweep.price import refuse_above_limit
 
     folder = plan if plan.is_dir() else plan.parent
     ready = prepare_launch(Plan.load(plan), prepare(sweep, data_root, show.say), tuple(ratio or ()), seed)
     spec = ready.spec
-    low, likely, high = ready.hardware.hours(spec.flops)
+    to_do, finished = ready.flops_to_do, ready.finished
+    low, likely, high = ready.hardware.hours(to_do)
+    counted = "with its base" if ready.runs[0].run_id not in finished else "(its base is finished)"
     price = (
         f"launch: {spec.size} (N = {format_quantity(spec.N)}), {format_quantity(spec.D)} tokens at r = "
         + ", ".join(f"{run.r:g}" for run in spec.runs)
-        + f"; {format_quantity(spec.flops)} FLOPs with its base, {show.hours(likely)} of one "
+        + f"; {format_quantity(to_do)} FLOPs to do {counted}, {show.hours(likely)} of one "
         f"{ready.hardware.name} ({show.hours(low)} to {show.hours(high)})"
     )
-    as_json = spec.model_dump(mode="json")
+    as_json = {**spec.model_dump(mode="json"), "flops_to_do": to_do, "device_hours": [low, likely, high]}
     if dry_run and not json:
         show.result(price)
     else:
         show.say(price)
-    limit = max_hours if max_hours is not None else ready.sweep.spec.limit.hours
-    if limit is not None and high > limit and not yes:
-        raise BudgetError(
-            f"launch: up to {high:.3g} {ready.hardware.name} hours; the limit is {limit:g}.",
-            hint="pass --yes or raise --max-hours",
-        )
+    refuse_above_limit("launch", ready.sweep.spec, to_do, max_hours, yes)
     if dry_run:
         if json:
             show.document("launch", {"dry_run": True, "launch": as_json})
         return
-    places = {run.run_id: store.run_folder(ready.sweep.root, run.run_id) for run in ready.runs}
-    done = {name for name, place in places.items() if place.exists() and store.status(place) == "finished"}
-    work = {run.run_id: float(run.schedule.steps) for run in ready.runs}
-    with Progress(work, {}, done) as progress:
-        table = run_launch(ready, slots, device, progress)
+    # Written first: a launch that is stopped says what it was.
     spec.save(folder / "launch.json")
+    with Progress(ready.work, {}, finished) as progress:
+        table = run_launch(ready, slots, device, progress, precision)
     path = table.write(folder / LAUNCHED)
     if json:
         show.document("launch", {"dry_run": False, "losses": str(path), "launch": as_json})

@@ -11,6 +11,10 @@ import typer
 from dcpt.core.errors import ConfigError
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]
+Precision = Annotated[
+    Literal["fp32", "bf16"],
+    typer.Option(help="Arithmetic of the forward pass; not part of a run's id: keep it for a whole sweep."),
+]
 
 
 def example(command: str) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from dcpt.cli import show
-from dcpt.cli.options import Device, example, fresh
+from dcpt.cli.corpus_line import held_out, leakage_of
+from dcpt.cli.options import Device, Precision, example, fresh
 from dcpt.cli.progress import Progress
 from dcpt.core.quantity import format_quantity
 
@@ -71,6 +72,7 @@ def run(
     data_root: DataRoot = None,
     slots: Slots = None,
     device: Device = "auto",
+    precision: Precision = "fp32",
     max_hours: MaxHours = None,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
@@ -98,7 +100,7 @@ def run(
     done = set(frame.loc[frame["status"] == "finished", "run_id"])
     first = {run.run_id: run.first_step for run in sweep.design.runs}
     with Progress(sweep.design.work, first, done) as progress:
-        outcome = run_sweep(sweep, slots, device, progress)
+        outcome = run_sweep(sweep, slots, device, progress, precision)
     lost = {**outcome.outcome.failed, **outcome.outcome.abandoned}
     if json:
         show.document(
@@ -164,7 +166,7 @@ def summary(sweep: Any, cost: Any, slots: int | None = None) -> str:
     for name, corpus in sweep.design.corpora.items():
         lines.append(
             f"  {corpus.role:<8}{name}: {format_quantity(corpus.train.tokens)} tokens to train on, "
-            f"{format_quantity(corpus.heldout.tokens)} held out"
+            + held_out(corpus)
         )
     rows = [
         {
@@ -196,7 +198,13 @@ def describe(sweep: Any, cost: Any) -> dict[str, Any]:
         "device_hours": list(cost.hours),
         "notes": list(sweep.notes),
         "corpora": {
-            name: {"role": corpus.role, "tokens": corpus.train.tokens, "hash": corpus.hash}
+            name: {
+                "role": corpus.role,
+                "tokens": corpus.train.tokens,
+                "heldout_tokens": corpus.heldout.tokens,
+                "hash": corpus.hash,
+                "leakage": leakage_of(corpus),
+            }
             for name, corpus in sweep.design.corpora.items()
         },
     }

@@ -156,10 +156,11 @@ class LossTable:
         """Number of the independent run behind each row, shape (rows,).
 
         Rows with equal N, r and seed share their data order and most of their training (checkpoints
-        of one run, or branches of one trunk); they are resampled together.
+        of one run, or branches of one trunk); they are resampled together. The numbers depend on
+        the runs alone, not on the order of the rows.
         """
         keys = self.frame[["N", "r", "seed"]].astype(str).agg("|".join, axis=1)
-        return np.asarray(pd.factorize(keys)[0], dtype=np.int64)
+        return np.asarray(pd.factorize(keys, sort=True)[0], dtype=np.int64)
 
     @property
     def fingerprint(self) -> str:

@@ -63,7 +63,11 @@ class MixtureSpec:
     skip_seed : int
         The seed that earlier run drew its windows with.
     limit : mapping
-        Corpus name to the largest number of distinct windows this run may use (a limited supply).
+        Corpus name to the largest number of distinct windows this run may use: a limited supply. No
+        sweep sets it; the sampler obeys it for specs that do.
+    weights : mapping
+        Corpus name to its share inside its side, for each side whose shares the user gave; they say how
+        the side's losses are pooled, at every r. A side that is left out is pooled by training tokens.
 
     Raises
     ------
@@ -78,10 +82,14 @@ class MixtureSpec:
     skip: Mapping[str, int] = field(default_factory=dict)
     skip_seed: int = 0
     limit: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("roles", "skip", "limit"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
+        object.__setattr__(
+            self, "weights", _frozen({name: float(weight) for name, weight in self.weights.items()})
+        )
         object.__setattr__(self, "phases", tuple(self.phases))
         starts = [phase.start for phase in self.phases]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
@@ -95,6 +103,25 @@ class MixtureSpec:
             raise ConfigError(f"mixture: roles are {dict(self.roles)}; wanted general or domain.")
         if self.block < 1:
             raise ConfigError(f"mixture: block is {self.block}; wanted at least 1 sequence.")
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        if not set(self.weights) <= set(self.roles):
+            raise ConfigError(
+                f"mixture: weights name {sorted(self.weights)}; known are {sorted(self.roles)}."
+            )
+        if any(not 0 <= weight <= 1 for weight in self.weights.values()):
+            raise ConfigError(f"mixture: weights are {dict(self.weights)}; wanted numbers in [0, 1].")
+        for side in ROLES:
+            names = {name for name, role in self.roles.items() if role == side}
+            given = names & set(self.weights)
+            total = sum(self.weights[name] for name in given)
+            # Shares are kept as decimals of nine digits, so they sum to 1 only about.
+            if given and (given != names or abs(total - 1) > 1e-6):
+                raise ConfigError(
+                    f"mixture: the {side} weights of {sorted(given)} sum to {total}; "
+                    f"wanted 1 over {sorted(names)}."
+                )
 
     @property
     def r(self) -> float:

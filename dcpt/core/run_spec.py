@@ -148,6 +148,12 @@ class RunSpec:
         """Slug and hash of the content: ``n70m-r0.30-s1-3f9c2a1b``."""
         document = to_dict(self)
         document.pop("slug")
+        # Left out where it is empty, so that runs made before the field existed keep their ids.
+        if not document["mixture"]["weights"]:
+            document["mixture"].pop("weights")
+        # The weights count, not the place they lie at.
+        if self.model.checkpoint_hash is not None:
+            document["model"]["checkpoint"] = None
         return f"{self.slug}-{content_hash(document, 8)}"
 
     @property

@@ -103,12 +103,6 @@ class Schedule:
         rate[rising] = self.peak * step[rising] / self.warmup
         return rate
 
-    def phase_at(self, step: int) -> str:
-        """Phase of an evaluation after `step` steps: ``trunk``, ``decay`` or ``end``."""
-        if step >= self.steps:
-            return "end"
-        return "trunk" if step <= self.decay_start else "decay"
-
 
 def forward_area(rates: NDArray[np.float64]) -> NDArray[np.float64]:
     """S1: running sum of the learning rates, shape as `rates`."""

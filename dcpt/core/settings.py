@@ -68,10 +68,19 @@ def validate(kind: type[Model], document: Mapping[str, Any], where: str) -> Mode
             cause = first.get("ctx", {}).get("error")
             hint = getattr(cause, "hint", None)
             wanted = getattr(cause, "message", None) or first["msg"].removeprefix("Value error, ")
+            if first["type"] in ("tuple_type", "list_type"):
+                wanted = _wanted_list(first["input"])
             message = (
                 f"{path}: got {_short(first['input'])}; {wanted[:1].lower() + wanted[1:]}" if path else wanted
             )
         raise ConfigError(f"{where}: {message.rstrip('.')}{others}.", hint) from None
+
+
+def _wanted_list(found: Any) -> str:
+    """What to write instead of a single value where a list belongs."""
+    if isinstance(found, float):
+        return "wanted a list such as [0.1, 0.5]"
+    return f"wanted a list such as [{found}]" if isinstance(found, (str, int)) else "wanted a list"
 
 
 def _short(value: Any) -> str:

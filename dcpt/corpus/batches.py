@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.corpus.sampler import MixtureSampler
-from dcpt.corpus.shards import Split, TokenCorpus, Tokens
+from dcpt.corpus.shards import Corpus, Split, TokenCorpus, Tokens
 
 # A mean over fewer windows has no usable standard error (8 windows: the standard error itself is uncertain
 # by 1 / sqrt(2 * 7), about 27 %).
@@ -78,6 +78,19 @@ class BatchReader:
             if rows.size:
                 tokens[rows] = _gather(stream, window[rows], self.context)
         return tokens
+
+
+def heldout_windows_available(corpus: Corpus, context: int) -> int:
+    """Held-out windows of a corpus; an evaluation needs `LEAST_HELDOUT_WINDOWS`.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Its description.
+    context : int
+        Tokens predicted per window.
+    """
+    return max(0, corpus.heldout.tokens - 1) // context
 
 
 def heldout_windows(

@@ -11,9 +11,9 @@ from typing import Any
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.files import content_hash, read_json
-from dcpt.corpus.documents import PartedDocuments, part_documents
+from dcpt.corpus.documents import PartedDocuments, part_corpora
 from dcpt.corpus.leakage import measure_leakage
-from dcpt.corpus.shards import Corpus, open_corpus, read_corpus, token_dtype, write_corpus
+from dcpt.corpus.shards import Corpus, Leakage, open_corpus, read_corpus, token_dtype, write_corpus
 from dcpt.corpus.sources import source_files
 from dcpt.corpus.spec import CorpusSpec, SourceSpec, TokenizerSpec
 from dcpt.corpus.stream import write_stream
@@ -28,7 +28,7 @@ from dcpt.corpus.tokenizer import (
 from dcpt.corpus.tokenizer_text import tokenizer_text
 
 # Part of every fingerprint: raised when the same text would become other tokens.
-_FORMAT = 1
+_FORMAT = 2
 
 # Between two lines about the same corpus: often enough to see that it lives.
 _QUIET_SECONDS = 5.0
@@ -45,10 +45,10 @@ def build_corpora(
 ) -> dict[str, Corpus]:
     """Read, part, tokenise and write every corpus that is not there yet.
 
-    A corpus is rebuilt when its spec (the weight aside), the size or modification time of a source file, or
-    the tokenizer changed; nothing is looked up on a hub for this. A trained tokenizer depends on all corpora:
-    adding one trains it again and rebuilds the others. Whatever is interrupted leaves whole corpora only; the
-    next call goes on with the first that is missing.
+    The corpora belong together: what one holds out is training text of none, and a trained tokenizer sees
+    them all. So all are rebuilt when a spec (the weight aside), the size or modification time of a source
+    file, or the tokenizer changed, and when a corpus is added or removed; nothing is looked up on a hub for
+    this. A build that is interrupted keeps the corpora it has finished; the one in the middle starts again.
 
     Parameters
     ----------
@@ -81,45 +81,37 @@ def build_corpora(
     folder, root = Path(folder), Path(root)
     say = progress if progress is not None else _say_nothing
     prints = {spec.name: _spec_fingerprint(spec, root) for spec in specs}
-    parted = _PartedCache(specs, root, say)
-    trained = _the_tokenizer(tokenizer, prints, folder / "tokenizer", root, parted, say)
-    corpora = {}
-    for spec in specs:
-        fingerprint = content_hash([prints[spec.name], trained.hash])
-        there = _built(folder / spec.name, fingerprint)
-        if there is None:
-            there = _build(parted[spec.name], trained, folder, fingerprint, say)
-            parted.release(spec.name)
-        corpora[spec.name] = there
-    return corpora
+    documents = _Documents(specs, root, say)
+    trained = _the_tokenizer(tokenizer, prints, folder / "tokenizer", root, documents, say)
+    fingerprints = {name: content_hash([own, prints, trained.hash]) for name, own in prints.items()}
+    built = {name: _built(folder / name, fingerprint) for name, fingerprint in fingerprints.items()}
+    missing = [name for name, there in built.items() if there is None]
+    leakage = _measure(documents.parted(), missing, say) if missing else {}
+    return {
+        name: there
+        or _build(documents.parted()[name], leakage[name], trained, folder, fingerprints[name], say)
+        for name, there in built.items()
+    }
 
 
 def _say_nothing(line: str) -> None:
     del line
 
 
-class _PartedCache:
-    """The parted documents of each corpus, read when first asked for."""
+class _Documents:
+    """The parted documents of all corpora, read when first asked for."""
 
     def __init__(self, specs: Sequence[CorpusSpec], root: Path, say: Progress) -> None:
-        self._specs = {spec.name: spec for spec in specs}
-        self._root = root
-        self._say = say
+        self._specs, self._root, self._say = specs, root, say
         self._parted: dict[str, PartedDocuments] = {}
 
-    def __getitem__(self, name: str) -> PartedDocuments:
-        if name not in self._parted:
-            parted = self._parted[name] = part_documents(self._specs[name], self._root)
-            self._say(
-                f"corpus {name}: {len(parted.train)} documents to train on, {len(parted.heldout)} held out"
-            )
-        return self._parted[name]
-
-    def release(self, name: str) -> None:
-        self._parted.pop(name, None)
-
-    def all(self) -> list[PartedDocuments]:
-        return [self[name] for name in self._specs]
+    def parted(self) -> dict[str, PartedDocuments]:
+        if not self._parted:
+            self._parted = part_corpora(self._specs, self._root)
+            for name, parted in self._parted.items():
+                train, heldout = len(parted.train), len(parted.heldout)
+                self._say(f"corpus {name}: {train} documents to train on, {heldout} held out")
+        return self._parted
 
 
 def _spec_fingerprint(spec: CorpusSpec, root: Path) -> str:
@@ -148,7 +140,7 @@ def _the_tokenizer(
     prints: Mapping[str, str],
     folder: Path,
     root: Path,
-    parted: _PartedCache,
+    documents: _Documents,
     say: Progress,
 ) -> Tokenizer:
     made_from: list[Any] = [_FORMAT, spec.model_dump(mode="json")]
@@ -160,7 +152,7 @@ def _the_tokenizer(
             if info.get("fingerprint") == fingerprint:
                 return open_tokenizer(folder)
         say(f"tokenizer: training a vocabulary of {spec.vocab_size}")
-        trained = train_bpe(tokenizer_text(parted.all()), spec.vocab_size)
+        trained = train_bpe(tokenizer_text(list(documents.parted().values())), spec.vocab_size)
     else:
         trained = load_tokenizer(spec, root)
         fingerprint = content_hash([*made_from, trained.hash])
@@ -185,8 +177,25 @@ def _built(folder: Path, fingerprint: str) -> Corpus | None:
         return None  # cut short or from another version: build it again
 
 
+def _measure(
+    parted: Mapping[str, PartedDocuments], names: Sequence[str], say: Progress
+) -> dict[str, Leakage]:
+    """Leakage of some corpora, in one reading of all."""
+    say("corpora: comparing the held-out with the training documents")
+    return measure_leakage(
+        {name: list(parted[name].heldout_documents()) for name in names},
+        {name: part.train_documents() for name, part in parted.items()},
+        {name: part.duplicates_removed for name, part in parted.items()},
+    )
+
+
 def _build(
-    parted: PartedDocuments, tokenizer: Tokenizer, folder: Path, fingerprint: str, say: Progress
+    parted: PartedDocuments,
+    leakage: Leakage,
+    tokenizer: Tokenizer,
+    folder: Path,
+    fingerprint: str,
+    say: Progress,
 ) -> Corpus:
     name = parted.spec.name
     unfinished = folder / f".{name}.unfinished"
@@ -206,8 +215,7 @@ def _build(
             spoken = time.monotonic()
             say(f"corpus {name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB tokenised")
 
-        heldout_texts = list(parted.heldout_documents())
-        heldout = write_stream(unfinished / "heldout.bin", heldout_texts, tokenizer)
+        heldout = write_stream(unfinished / "heldout.bin", parted.heldout_documents(), tokenizer)
         train = write_stream(unfinished / "train.bin", parted.train_documents(), tokenizer, report)
         corpus = Corpus(
             name=name,
@@ -218,7 +226,7 @@ def _build(
             dtype=token_dtype(tokenizer.vocab_size),
             train=train,
             heldout=heldout,
-            leakage=measure_leakage(heldout_texts, parted.train_documents(), parted.duplicates_removed),
+            leakage=leakage,
             dropped=parted.dropped,
             fingerprint=fingerprint,
         )

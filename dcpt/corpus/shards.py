@@ -59,7 +59,7 @@ class SplitInfo:
 
 @dataclass(frozen=True)
 class Leakage:
-    """How much of the held-out text also stands in the training text.
+    """How much of the held-out text of a corpus also stands in training text.
 
     Parameters
     ----------
@@ -68,11 +68,14 @@ class Leakage:
     ngrams : int
         n-grams of the held-out documents, repeats included.
     overlap : float, optional
-        Share of those n-grams that occur in the training text; None when there are none.
+        Share of those n-grams that occur in the corpus's own training text; None when there are none.
     documents_over_half : int
-        Held-out documents with more than half of their n-grams in the training text.
+        Held-out documents with more than half of their n-grams in that text.
     duplicates_removed : int
-        Training documents left out because the same text is held out.
+        Training documents left out because the same text is held out, in this corpus or another.
+    overlap_others : float, optional
+        Share of the n-grams that occur in the training text of other corpora; None when there are no
+        n-grams or no other corpora.
     """
 
     words: int
@@ -80,6 +83,7 @@ class Leakage:
     overlap: float | None
     documents_over_half: int
     duplicates_removed: int
+    overlap_others: float | None = None
 
 
 @dataclass(frozen=True)
@@ -189,20 +193,6 @@ class TokenCorpus:
             raise ConfigError(f"corpus {self.info.name}: context is {context}; wanted at least 1 token.")
         size: SplitInfo = getattr(self.info, split)
         return (size.tokens - 1) // context
-
-    def window(self, index: int, context: int, split: Split = "train") -> Tokens:
-        """Tokens ``index * context`` to ``index * context + context``, both included.
-
-        Raises
-        ------
-        ConfigError
-            When there is no such window.
-        """
-        count = self.n_windows(context, split)
-        if not 0 <= index < count:
-            raise ConfigError(f"corpus {self.info.name}: window {index} of {split}; wanted 0 to {count - 1}.")
-        stream: Tokens = getattr(self, split)
-        return stream[index * context : index * context + context + 1]
 
     def bytes_per_token(self, split: Split = "heldout") -> float:
         """UTF-8 bytes of text per token of a split, end-of-sequence tokens counted as tokens."""

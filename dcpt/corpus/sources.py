@@ -14,6 +14,7 @@ from typing import Any
 from dcpt.core.errors import DataError
 from dcpt.corpus.embedded import code_documents, library_files, prose_documents
 from dcpt.corpus.spec import SourceSpec
+from dcpt.corpus.text_file import text_documents
 
 _SUFFIXES = {"text": (".txt",), "jsonl": (".jsonl", ".jsonl.gz"), "parquet": (".parquet",)}
 
@@ -93,17 +94,17 @@ def _read(source: SourceSpec, root: Path) -> Iterator[str]:
     if source.kind == "dataset":
         yield from _dataset(source, root)
         return
-    reader = {"text": _text, "jsonl": _jsonl, "parquet": _parquet}[source.kind]
-    for path in source_files(source, root):
+    files = source_files(source, root)
+    for path in files:
         try:
-            yield from reader(path, source.column)
+            if source.kind == "text":
+                yield from text_documents(_decode(path.read_bytes(), path, 0), alone=len(files) == 1)
+            elif source.kind == "jsonl":
+                yield from _jsonl(path, source.column)
+            else:
+                yield from _parquet(path, source.column)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
-
-
-def _text(path: Path, column: str) -> Iterator[str]:
-    del column  # a text file has none
-    yield _decode(path.read_bytes(), path, 0)
 
 
 def _decode(data: bytes, path: Path, offset: int) -> str:

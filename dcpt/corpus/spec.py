@@ -18,8 +18,9 @@ class SourceSpec(_Frozen):
     ----------
     kind : {"embedded", "text", "jsonl", "parquet", "dataset"}
         ``embedded``: the Python installation itself, prose or code, nothing to download; ``text``: one
-        document per file; ``jsonl`` (plain or .gz) and ``parquet``: one document per row; ``dataset``: a
-        dataset of the `datasets` library, saved on disk or by its hub name.
+        document per file, but a file that is the only one, or longer than 64 000 characters, is cut into
+        documents of about 4000 characters at blank lines; ``jsonl`` (plain or .gz) and ``parquet``: one
+        document per row; ``dataset``: a dataset of the `datasets` library, saved on disk or by its hub name.
     path : str, optional
         File, folder, glob or dataset name; a relative one starts at the root folder of the build. Needed for
         every kind but ``embedded``.

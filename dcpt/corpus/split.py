@@ -14,7 +14,7 @@ def document_digest(document: str) -> bytes:
     return hashlib.sha256(document.encode("utf-8")).digest()
 
 
-def is_heldout(document: str, share: float) -> bool:
+def digest_is_heldout(digest: bytes, share: float) -> bool:
     """Whether a document is held out when about `share` of the documents are.
 
     The answer depends on the text alone: copies of a document fall on the same side, wherever they stand, and
@@ -22,16 +22,11 @@ def is_heldout(document: str, share: float) -> bool:
 
     Parameters
     ----------
-    document : str
-        Its text.
+    digest : bytes
+        `document_digest` of its text.
     share : float
         Share of documents, in [0, 1].
     """
-    return digest_is_heldout(document_digest(document), share)
-
-
-def digest_is_heldout(digest: bytes, share: float) -> bool:
-    """`is_heldout` for a document whose digest is known."""
     return int.from_bytes(digest[:8], "big") < share * 2.0**64
 
 

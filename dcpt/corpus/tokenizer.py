@@ -192,8 +192,13 @@ def _load_hf(path: str) -> Tokenizer:
     from transformers import AutoTokenizer
 
     try:
-        original = AutoTokenizer.from_pretrained(path)
+        original = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, ImportError, KeyError) as error:
+        if "trust_remote_code" in str(error):
+            raise DataError(
+                f"tokenizer {path}: asks for Python code of its own to be run, which never happens.",
+                hint="give a folder with a tokenizer.json that transformers reads without it",
+            ) from None
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
             f"tokenizer {path}: cannot be loaded ({reason}).",

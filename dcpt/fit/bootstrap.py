@@ -14,6 +14,7 @@ from dcpt.fit.objective import Problem
 from dcpt.fit.solve import AGREEMENT, snap, solve_from
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 DRAWS = 400
 """Default number of refits: the ends of a 90 % interval are then good to about 0.12 standard deviations."""
@@ -33,11 +34,15 @@ class Draws:
     ----------
     theta : ndarray, shape (n_draws, p)
         Parameters of the refits that converged.
+    resamples : ndarray of int, shape (n_draws,)
+        Number of the resample each of them was refitted to, ascending from 0. It is the same resample
+        in every fit of the same runs in the same order and of the same seed, whichever refits fail.
     converged : float
         Share of the refits that converged.
     """
 
     theta: Array
+    resamples: Integers
     converged: float
 
 
@@ -75,11 +80,11 @@ def resample(problem: Problem, u: Array, draws: int, seed: int) -> Draws:
     """
     p = len(problem.law.names)
     if draws == 0:
-        return Draws(np.empty((0, p)), 1.0)
+        return Draws(np.empty((0, p)), np.empty(0, dtype=np.int64), 1.0)
     with one_thread():
         solution = refit(problem, u, run_weights(problem.data, draws, seed))
     theta = problem.space.expand(solution.u[solution.converged])[0]
-    return Draws(theta, float(solution.converged.mean()))
+    return Draws(theta, np.flatnonzero(solution.converged), float(solution.converged.mean()))
 
 
 def one_thread() -> AbstractContextManager[object]:

@@ -85,8 +85,10 @@ def fit_law(
         When the design cannot tell the law's parameters apart at all (one size, one ratio, too few rows).
     """
     law = get_law(law)
-    if bootstrap < 0 or not delta > 0:
-        raise ConfigError(f"fit: bootstrap is {bootstrap} and delta {delta}; wanted 0 or more, and above 0.")
+    if bootstrap < 0:
+        raise ConfigError(f"fit: bootstrap is {bootstrap}; wanted 0 refits or more.")
+    if not delta > 0:
+        raise ConfigError(f"fit: delta is {delta}; wanted a Huber threshold above 0.")
     data, corner_data = prepare(table, eval_set, metric=metric, corners=corners)
     space = read_params(law, params)
     check_design(law, data, space)
@@ -104,6 +106,7 @@ def fit_law(
         unit=data.unit,
         theta=solution.theta,
         draws=round_draws(draws.theta),
+        resamples=draws.resamples,
         units=data.units,
         ranges={name: (float(getattr(data, name).min()), float(getattr(data, name).max())) for name in "NDr"},
         status=solution.status,

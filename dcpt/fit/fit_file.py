@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -55,17 +55,21 @@ class FitSet:
         """Names of the evaluation sets, in order of appearance."""
         return tuple(dict.fromkeys(fit.eval_set for fit in self.fits))
 
-    def get(self, law: str, eval_set: str) -> LawFit:
-        """The fit of one law to one evaluation set.
+    def get(self, law: str, eval_set: str, metric: str | None = None) -> LawFit:
+        """The fit of one law to one evaluation set; `metric` is needed where several are fitted.
 
         Raises
         ------
         ConfigError
-            When there is none.
+            When there is none, or one for each of several metrics.
         """
-        for fit in self.fits:
-            if (fit.law.name, fit.eval_set) == (law, eval_set):
-                return fit
+        found = [fit for fit in self.fits if (fit.law.name, fit.eval_set) == (law, eval_set)]
+        found = [fit for fit in found if metric in (None, fit.metric)]
+        if found:
+            _one_metric(found)
+            return found[0]
+        if metric is not None:
+            eval_set = f"{eval_set} ({metric})"
         raise ConfigError(
             f"fits: law {law!r} on {eval_set!r} is not there; there are "
             + ", ".join(f"{fit.law.name} on {fit.eval_set}" for fit in self.fits)
@@ -87,7 +91,7 @@ class FitSet:
         Raises
         ------
         ConfigError
-            When no fit is of that side.
+            When no fit is of that side, or they are of several metrics, whose errors do not compare.
         """
         wanted = [fit for fit in self.fits if fit.eval_set == role]
         if not wanted and role in ROLES:
@@ -101,18 +105,20 @@ class FitSet:
             wanted = [fit for fit in self.fits if fit.role == role]
         if not wanted:
             raise ConfigError(f"fits: nothing is fitted on {role!r}; there are {', '.join(self.eval_sets)}.")
+        _one_metric(wanted)
         if law is not None:
             return self.get(law, wanted[0].eval_set)
         scored = all(fit.holdout(LARGEST_N) for fit in wanted)
         return min(wanted, key=lambda fit: fit.holdout(LARGEST_N)[0].mae if scored else fit.mae)
 
     def holdout_frame(self) -> pd.DataFrame:
-        """Hold-out errors of laws and baselines, one row each: eval_set, kind, level, model, rows, errors."""
+        """Hold-out errors of laws and baselines, one row each: eval_set, metric, unit, kind, level, ..."""
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for fit in self.fits:
             for item in fit.holdouts:
-                key = (fit.eval_set, item.kind, item.level, item.model)
-                rows.setdefault(key, {"eval_set": fit.eval_set, **vars(item)})
+                key = (fit.eval_set, fit.metric, item.kind, item.level, item.model)
+                place = {"eval_set": fit.eval_set, "metric": fit.metric, "unit": fit.unit}
+                rows.setdefault(key, {**place, **vars(item)})
         return pd.DataFrame(list(rows.values()))
 
     def summary(self) -> str:
@@ -162,6 +168,15 @@ class FitSet:
 
     def __repr__(self) -> str:
         return f"FitSet({', '.join(f'{fit.law.name} on {fit.eval_set}' for fit in self.fits)})"
+
+
+def _one_metric(fits: Sequence[LawFit]) -> None:
+    metrics = dict.fromkeys(fit.metric for fit in fits)
+    if len(metrics) > 1:
+        raise ConfigError(
+            f"fits: {fits[0].eval_set!r} is fitted in several metrics: {', '.join(metrics)}; wanted one.",
+            hint="fit one metric at a time, each into its own folder",
+        )
 
 
 def _file(path: Path | str) -> Path:

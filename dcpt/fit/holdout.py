@@ -21,6 +21,7 @@ from dcpt.fit.score import LARGEST_D, LARGEST_N, RATIO, HoldoutScore, score
 from dcpt.fit.solve import solve
 from dcpt.fit.space import Space
 from dcpt.fit.starts import start_grid
+from dcpt.fit.unit_words import unit_sign
 from dcpt.laws.law import Law
 
 LEVEL = 0.9
@@ -83,7 +84,9 @@ def score_holdouts(
             continue
         rival = min(scores[-1 - len(BASELINES) : -1], key=lambda item: item.mae)
         if rival.mae < scores[-1].mae:
-            lost.append(f"{_words(split)} ({rival.model} {rival.mae:.4f} against {scores[-1].mae:.4f})")
+            unit = unit_sign(data.unit)
+            errors = f"{rival.model} {rival.mae:.4f} against {scores[-1].mae:.4f} {unit}"
+            lost.append(f"{_words(split)} ({errors})")
     if lost:
         message = f"Left out of the fit, a baseline errs less than {law.name} on {'; '.join(lost)}."
         doubts.append(FitWarning("holdout", message))

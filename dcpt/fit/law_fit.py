@@ -16,6 +16,7 @@ from dcpt.fit.dataset import Units, share_of
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.score import LARGEST_D, LARGEST_N, HoldoutScore
 from dcpt.fit.solve import Status
+from dcpt.fit.unit_words import unit_sign, unit_words
 from dcpt.laws.law import Law
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dcpt.core.loss_table import LossTable
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +43,8 @@ class LawFit:
         Parameters in the law's order, for N and D in `units`.
     draws : ndarray, shape (n_draws, p)
         Parameters refitted to resampled runs.
+    resamples : ndarray of int, shape (n_draws,)
+        Number of the resample behind each draw, ascending; refits that fail leave gaps.
     units : Units
         What the law counts N and D in.
     ranges : mapping
@@ -51,10 +55,8 @@ class LawFit:
         Sum of the Huber losses of the log residuals, and its threshold.
     agree, starts : int
         Starts that ended in the best objective, and all of them.
-    draws_converged : float
-        Share of the refits that converged; the draws are those.
-    residual_sigma : float
-        Robust standard deviation of the log residuals.
+    draws_converged, residual_sigma : float
+        Share of the refits that converged; robust standard deviation of the log residuals.
     mae, mape : float
         In-sample mean absolute error, in the loss's unit and as a share of the loss.
     rows, runs : int
@@ -69,10 +71,8 @@ class LawFit:
         Reasons for doubt.
     fixed, ties : mapping
         Parameters the user held at a value or tied to others.
-    fingerprint : str
-        Hash of the loss table.
-    seed : int
-        Seed of the draws.
+    fingerprint, seed : str, int
+        Hash of the loss table, and seed of the draws.
     """
 
     law: Law
@@ -82,6 +82,7 @@ class LawFit:
     unit: str
     theta: Array
     draws: Array
+    resamples: Integers
     units: Units
     ranges: Mapping[str, tuple[float, float]]
     status: Status
@@ -111,8 +112,11 @@ class LawFit:
                 f"fit of {self.law.name}: parameters have shape {self.theta.shape} and draws "
                 f"{self.draws.shape}; wanted ({p},) and (n, {p})."
             )
-        for name in ("theta", "draws"):
-            array = np.array(getattr(self, name), dtype=np.float64)
+        if len(self.resamples) != len(self.draws) or (np.diff(self.resamples) < 1).any():
+            wanted = f"wanted {len(self.draws)} ascending numbers, one for each draw"
+            raise ConfigError(f"fit of {self.law.name}: resamples number {len(self.resamples)}; {wanted}.")
+        for name, kind in (("theta", np.float64), ("draws", np.float64), ("resamples", np.int64)):
+            array = np.array(getattr(self, name), dtype=kind)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         for name in ("ranges", "dropped", "corner_errors", "fixed", "ties"):
@@ -253,9 +257,10 @@ class LawFit:
 
         if x not in ("r", "D"):
             raise ConfigError(f"plot: x is {x!r}; wanted 'r' or 'D'.")
+        unit = unit_words(self.unit)
         if x == "r":
-            return loss_vs_ratio(ratio_curves(self, table), side=self.role, ax=ax)
-        return loss_vs_tokens(token_curves(self, table), side=self.role, ax=ax)
+            return loss_vs_ratio(ratio_curves(self, table), side=self.role, unit=unit, ax=ax)
+        return loss_vs_tokens(token_curves(self, table), side=self.role, unit=unit, ax=ax)
 
     def to_lmfit(self) -> lmfit.minimizer.MinimizerResult:
         """The fit as an lmfit result: parameters with bounds, ties, correlations and standard errors.
@@ -289,5 +294,6 @@ class LawFit:
     def __repr__(self) -> str:
         return (
             f"LawFit({self.law.name} on {self.eval_set}: {self.rows} rows, {self.runs} runs, "
-            f"MAE {self.mae:.4f}, {self.status}, {len(self.draws)} draws, {len(self.warnings)} warnings)"
+            f"MAE {self.mae:.4f} {unit_sign(self.unit)}, {self.status}, {len(self.draws)} draws, "
+            f"{len(self.warnings)} warnings)"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def law_fit_to_dict(fit: LawFit) -> dict[str, Any]:
         ],
         "holdouts": [dataclasses.asdict(item) for item in fit.holdouts],
         "draws": fit.draws.tolist(),
+        "resamples": fit.resamples.tolist(),
     }
 
 
@@ -74,6 +76,7 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             law=law,
             theta=np.array([values[name] for name in law.names], dtype=np.float64),
             draws=np.array(document["draws"], dtype=np.float64).reshape(-1, len(law.names)),
+            resamples=np.array([index(number) for number in document["resamples"]], dtype=np.int64),
             units=Units(**document["units"]),
             ranges={name: (pair[0], pair[1]) for name, pair in document["ranges"].items()},
             dropped=document["dropped"],
@@ -88,7 +91,10 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             **{name: document[name] for name in _PLAIN},
         )
     except KeyError as error:
-        raise DataError(f"{where}: field {error.args[0]!r} of a fit is missing.") from None
+        raise DataError(
+            f"{where}: field {error.args[0]!r} of a fit is missing.",
+            hint="fit the loss table again with this version of dcpt",
+        ) from None
     except ConfigError as error:
         raise DataError(f"{where}: {error.message}", hint=error.hint) from None
     except (TypeError, ValueError) as error:

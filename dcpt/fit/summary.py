@@ -10,12 +10,11 @@ import pandas as pd
 from dcpt.core.quantity import format_quantity
 from dcpt.fit.baselines import BASELINES
 from dcpt.fit.score import LARGEST_D, LARGEST_N, RATIO, HoldoutScore
+from dcpt.fit.unit_words import unit_sign
 
 if TYPE_CHECKING:
     from dcpt.fit.fit_file import FitSet
     from dcpt.fit.law_fit import LawFit
-
-_UNITS = {"nats_per_token": "nats/token", "bits_per_byte": "bits/byte"}
 
 
 def parameter_frame(fit: LawFit, level: float = 0.9) -> pd.DataFrame:
@@ -42,14 +41,14 @@ def parameter_frame(fit: LawFit, level: float = 0.9) -> pd.DataFrame:
             lo, hi = (float(end) for end in np.quantile(fit.draws[:, index], [tail, 1 - tail]))
         else:
             notes.append("no interval without bootstrap")
-        unit = _UNITS.get(fit.unit, fit.unit) if item.unit == "nats/token" else item.unit
+        unit = unit_sign(fit.unit) if item.unit == "nats/token" else item.unit
         rows.append((item.name, float(fit.theta[index]), lo, hi, unit, item.meaning, ", ".join(notes)))
     return pd.DataFrame(rows, columns=["name", "value", "lo", "hi", "unit", "meaning", "note"])
 
 
 def summary_text(fit: LawFit, level: float = 0.9) -> str:
     """A fit in words: what was fitted, parameters, errors beside the baselines', doubts."""
-    unit = _UNITS.get(fit.unit, fit.unit)
+    unit = unit_sign(fit.unit)
     lo, hi = fit.ranges["r"]
     status = {
         "converged": "converged",
@@ -76,8 +75,8 @@ def summary_text(fit: LawFit, level: float = 0.9) -> str:
         lines += ["", *_holdout_lines(fit, unit)]
     for name, errors in fit.corner_errors.items():
         lines.append(
-            f"  at {name}, not fitted: mean absolute error {errors['mae']:.4f}, bias {errors['bias']:+.4f} "
-            f"({errors['rows']:g} points)"
+            f"  at {name}, not fitted: mean absolute error {errors['mae']:.4f} {unit}, "
+            f"bias {errors['bias']:+.4f} ({errors['rows']:g} points)"
         )
     if fit.warnings:
         lines += ["", "  doubts:", *(f"  - {item.message}" for item in fit.warnings)]
@@ -87,15 +86,15 @@ def summary_text(fit: LawFit, level: float = 0.9) -> str:
 def compare_text(fits: FitSet) -> str:
     """Which law errs least on the largest size left out, per evaluation set."""
     lines = []
-    for eval_set in fits.eval_sets:
+    for eval_set, unit in dict.fromkeys((fit.eval_set, fit.unit) for fit in fits):
         scores: dict[str, HoldoutScore] = {}
         for fit in fits:
-            if fit.eval_set == eval_set:
+            if (fit.eval_set, fit.unit) == (eval_set, unit):
                 scores.update({item.model: item for item in fit.holdouts if item.kind == LARGEST_N})
         if scores:
             ranked = sorted(scores.values(), key=lambda item: item.mae)
             parts = ", ".join(f"{item.model} {item.mae:.4f}" for item in ranked)
-            lines.append(f"{eval_set}: error on the largest size left out: {parts}")
+            lines.append(f"{eval_set}: error on the largest size left out ({unit_sign(unit)}): {parts}")
     for which, reason in fits.refused.items():
         lines.append(f"{which} was not fitted: {reason}")
     return "\n".join(lines) if lines else "No hold-out was scored."

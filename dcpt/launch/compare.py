@@ -16,6 +16,7 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import from_dict, to_dict
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
+from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.plan.evidence import fit_used
 from dcpt.plan.plan import Plan
 
@@ -29,7 +30,7 @@ digit, which is how they are printed and typed."""
 
 @dataclass(frozen=True)
 class ComparedLoss:
-    """One measured loss of a launched run beside its prediction; losses in nats per token."""
+    """One measured loss of a launched run beside its prediction, both in the unit of the comparison."""
 
     run_id: str
     side: str
@@ -49,7 +50,7 @@ class ComparedLoss:
 
     @property
     def error(self) -> float:
-        """Measured minus predicted, in nats per token."""
+        """Measured minus predicted."""
         return self.measured - self.predicted
 
     @property
@@ -83,6 +84,8 @@ class Comparison:
         One per launched run and side, by run and side.
     level : float
         Probability of the intervals.
+    metric, unit : str
+        Metric and unit of the losses: those of the plan.
     planned_r, r_lo, r_hi : float or None
         The planned ratio and its interval.
     plan_fingerprint : str
@@ -91,6 +94,8 @@ class Comparison:
 
     rows: tuple[ComparedLoss, ...]
     level: float
+    metric: str
+    unit: str
     planned_r: float
     r_lo: float | None
     r_hi: float | None
@@ -125,6 +130,7 @@ class Comparison:
     def summary(self) -> str:
         """The comparison as text, what it means last."""
         lines = [f"Predicted against measured: {len({row.run_id for row in self.rows})} launched runs", ""]
+        lines.append(f"  losses in {unit_words(self.unit)}")
         lines.append(
             f"  {'side':<8} {'N':>6} {'D':>6} {'r':>6} {'predicted':>9} {'measured':>9} {'error':>8} {'%':>6}"
             "  inside"
@@ -142,6 +148,7 @@ class Comparison:
     def findings(self) -> list[str]:
         """What the comparison shows, one sentence each."""
         sentences = []
+        unit = unit_of_amount(self.unit)
         for side in (GENERAL, DOMAIN):
             rows = [row for row in self.rows if row.side == side]
             if rows:
@@ -149,7 +156,7 @@ class Comparison:
                 per_cent = np.mean([abs(row.error_percent) for row in rows])
                 inside = sum(row.in_obs for row in rows)
                 sentences.append(
-                    f"The {side} loss was missed by {error:.4f} nats ({per_cent:.2f} %) on average; "
+                    f"The {side} loss was missed by {error:.4f} {unit} ({per_cent:.2f} %) on average; "
                     f"{inside} of {len(rows)} measurements lie inside the "
                     f"{100 * self.level:.0f} % interval of a run."
                 )
@@ -159,7 +166,7 @@ class Comparison:
                 word = "keeps" if row.kept else "breaks"
                 sentences.append(
                     f"The run at the planned ratio {word} the ceiling: {row.measured:.4f} against "
-                    f"{row.ceiling:.4f}."
+                    f"{row.ceiling:.4f} {unit}."
                 )
         crossing = self.crossing()
         if crossing is not None:
@@ -226,14 +233,20 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
     Raises
     ------
     ConfigError
-        When the fits are not those of the plan.
+        When the fits are not those of the plan, or the table holds the plan's metric in another unit.
     DataError
-        When the table holds no end of a run on an evaluation set of the plan.
+        When the table holds no end of a run on an evaluation set of the plan, in its metric.
     """
     rows: list[ComparedLoss] = []
     for side, used in plan.laws.items():
         fit = fit_used(fits, side, used)
-        frame = measured.select(used.eval_set, "loss", ("end",)).frame
+        frame = measured.select(used.eval_set, used.metric, ("end",)).frame
+        odd = set(frame["unit"]) - {used.unit}
+        if odd:
+            raise ConfigError(
+                f"the measured {used.eval_set!r} losses are in {unit_words(str(odd.pop()))}; the plan is in "
+                f"{unit_words(used.unit)}."
+            )
         for entry in frame[frame["D"] > 0].to_dict("records"):
             N, D, r = float(entry["N"]), float(entry["D"]), float(entry["r"])
             predicted = fit.predict(N, D, r, level=plan.objective.level).iloc[0]
@@ -259,9 +272,20 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
             )
     if not rows:
         wanted = " or ".join(repr(used.eval_set) for used in plan.laws.values())
+        metrics = ", ".join(sorted(set(measured.frame["metric"])))
         raise DataError(
-            f"the measured table holds no end of a run on {wanted}; found {', '.join(measured.eval_sets)}.",
+            f"the measured table holds no end of a run on {wanted} with metric {plan.metric}; found "
+            f"{', '.join(measured.eval_sets)} with {metrics}.",
             hint="give the losses of the launched runs, evaluated on the sets the laws were fitted on",
         )
     rows.sort(key=lambda row: (row.N, row.D, row.r, row.run_id, row.side))
-    return Comparison(tuple(rows), plan.objective.level, plan.r, plan.r_lo, plan.r_hi, plan.fingerprint)
+    return Comparison(
+        rows=tuple(rows),
+        level=plan.objective.level,
+        metric=plan.metric,
+        unit=plan.unit,
+        planned_r=plan.r,
+        r_lo=plan.r_lo,
+        r_hi=plan.r_hi,
+        plan_fingerprint=plan.fingerprint,
+    )

@@ -19,6 +19,7 @@ from dcpt.run.local import Listener, execute
 from dcpt.sweep.collect import collect
 from dcpt.sweep.expand import target_run
 from dcpt.sweep.prepare import Sweep
+from dcpt.sweep.price import is_open
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,22 @@ class Launch:
     spec: LaunchSpec
     runs: tuple[RunSpec, ...]
     sweep: Sweep
+
+    @property
+    def work(self) -> dict[str, float]:
+        """FLOPs of each run's own steps and of its evaluations, by run id (see `dcpt.sweep.work`)."""
+        return {run.run_id: self.sweep.design.flops(run) for run in self.runs}
+
+    @property
+    def finished(self) -> set[str]:
+        """Run ids of the runs that have finished, the base's among them if it has."""
+        return {run.run_id for run in self.runs if not is_open(self.sweep.root, run.run_id)}
+
+    @property
+    def flops_to_do(self) -> float:
+        """FLOPs of the runs that have not finished, evaluations included."""
+        done = self.finished
+        return sum(flops for name, flops in self.work.items() if name not in done)
 
     @property
     def hardware(self) -> Hardware:
@@ -90,9 +107,7 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
         ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.objective.D, seed)
         for ratio in wanted
     }
-    flops = (
-        sum(run.schedule.steps * run.tokens_per_step for run in (base, *runs.values())) * rung.flops_per_token
-    )
+    flops = sum(sweep.design.flops(run) for run in (base, *runs.values()))
     any_run = next(iter(runs.values()))
     spec = LaunchSpec(
         sweep=sweep.spec.name,
@@ -110,7 +125,11 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
 
 
 def run_launch(
-    launch: Launch, slots: int | None = None, device: str = "auto", listen: Listener | None = None
+    launch: Launch,
+    slots: int | None = None,
+    device: str = "auto",
+    listen: Listener | None = None,
+    precision: str = "fp32",
 ) -> LossTable:
     """Train the target's runs and gather their losses.
 
@@ -124,6 +143,8 @@ def run_launch(
         auto, cpu or cuda.
     listen : callable, optional
         Called with every event of the workers.
+    precision : str
+        fp32 or bf16.
 
     Returns
     -------
@@ -135,10 +156,7 @@ def run_launch(
     RunError
         When a launched run did not finish; the message says why.
     """
-    tokens = {
-        run.run_id: float((run.schedule.steps - run.first_step) * run.tokens_per_step) for run in launch.runs
-    }
-    outcome = execute(launch.sweep.root, launch.runs, tokens, slots, device, listen)
+    outcome = execute(launch.sweep.root, launch.runs, launch.work, slots, device, listen, precision)
     lost = {**outcome.failed, **outcome.abandoned}
     if lost:
         name, reason = next(iter(lost.items()))

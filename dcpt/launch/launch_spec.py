@@ -20,7 +20,11 @@ class LaunchedRun(Settings):
 
 
 class LaunchSpec(Settings):
-    """A launch: the target's size and tokens, and its runs (schema version 1)."""
+    """A launch: the target's size and tokens, and its runs (schema version 1).
+
+    ``flops`` counts training and evaluations of the runs and of their base, finished or not (see
+    `dcpt.sweep.work`).
+    """
 
     schema_version: Literal[1] = 1
     sweep: str

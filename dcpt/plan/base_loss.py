@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from dcpt.core.errors import PlanError
+from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
+from dcpt.core.symbols import UNITS
+from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.plan.objective import Objective
 
 Array = NDArray[np.float64]
@@ -24,6 +26,9 @@ which is how sizes are printed and typed (7.00B)."""
 _MAX_EXPONENT = 2.0
 """Upper bound of the size exponent; published ones lie between 0.05 and 0.8."""
 
+_EXAMPLES = {"loss": 2.95, "bpb": 0.95}
+"""A usual loss of a language model in each metric, for the hint."""
+
 
 @dataclass(frozen=True)
 class BaseLoss:
@@ -32,7 +37,7 @@ class BaseLoss:
     Attributes
     ----------
     value : float
-        Loss in nats per token.
+        Loss, in the unit of the fits.
     log_sd : float
         Standard deviation of its logarithm; 0 for a given or measured loss, whose evaluation windows
         are those of every other loss.
@@ -52,7 +57,13 @@ class BaseLoss:
         return np.asarray(self.value * np.exp(self.log_sd * rng.standard_normal(n)))
 
 
-def find_base_loss(objective: Objective, table: LossTable | None, eval_set: str = "general") -> BaseLoss:
+def find_base_loss(
+    objective: Objective,
+    table: LossTable | None,
+    eval_set: str = "general",
+    metric: str = "loss",
+    unit: str | None = None,
+) -> BaseLoss:
     """Find the base's general loss: given, else measured at that size, else estimated from other sizes.
 
     Parameters
@@ -63,19 +74,27 @@ def find_base_loss(objective: Objective, table: LossTable | None, eval_set: str 
         Losses; the rows of phase ``base`` are used.
     eval_set : str
         Evaluation set of the general side.
+    metric : str
+        Metric of the general fit: only its rows are used.
+    unit : str, optional
+        Unit of that fit; by default the metric's own.
 
     Returns
     -------
     BaseLoss
+        In that unit; a loss that the objective gives is taken to be in it.
 
     Raises
     ------
+    ConfigError
+        When the table holds the metric in another unit.
     PlanError
         When the loss is neither given nor in the table, and fewer than three other sizes are.
     """
     if objective.general_now is not None:
         return BaseLoss(objective.general_now, 0.0, "given", "given with the objective")
-    sizes, losses = _base_rows(table, eval_set)
+    unit = UNITS.get(metric, "unknown") if unit is None else unit
+    sizes, losses = _base_rows(table, eval_set, metric, unit)
     near = np.abs(np.log(sizes / objective.N)) <= SAME_SIZE
     if near.any():
         value = float(np.exp(np.log(losses[near]).mean()))
@@ -84,20 +103,27 @@ def find_base_loss(objective: Objective, table: LossTable | None, eval_set: str 
         raise PlanError(
             f"the tolerance '{objective.keep}' needs the general loss of the "
             f"{format_quantity(objective.N)} base before continual pre-training, and the table holds base "
-            f"losses of {len(sizes)} other sizes; at least three are needed to estimate it.",
+            f"losses of {len(sizes)} other sizes in {unit_words(unit)}; at least three are needed to "
+            "estimate it.",
             hint="measure the base once on the general held-out set and pass general_now, or give a ceiling "
-            "in nats ('general <= 2.95')",
+            f"in {unit_of_amount(unit)} ('general <= {_EXAMPLES.get(metric, 2.95)}')",
         )
     value, log_sd = _estimate(sizes, losses, objective.N)
     spelled = ", ".join(format_quantity(size) for size in sizes)
     return BaseLoss(value, log_sd, "estimated", f"estimated from the bases of {spelled} by E + A*N**-alpha")
 
 
-def _base_rows(table: LossTable | None, eval_set: str) -> tuple[Array, Array]:
+def _base_rows(table: LossTable | None, eval_set: str, metric: str, unit: str) -> tuple[Array, Array]:
     """Sizes in ascending order and the mean log loss of their bases, as a loss."""
     if table is None:
         return np.empty(0), np.empty(0)
-    rows = table.select(eval_set, "loss", ("base",)).frame
+    rows = table.select(eval_set, metric, ("base",)).frame
+    found = set(rows["unit"]) - {unit}
+    if found:
+        raise ConfigError(
+            f"the table holds the base losses of {eval_set!r} in {unit_words(str(found.pop()))}; wanted "
+            f"{unit_words(unit)}, the unit of the fit."
+        )
     mean = np.log(rows["value"]).groupby(rows["N"]).mean().sort_index()
     return mean.index.to_numpy(float), np.exp(mean.to_numpy(float))
 

@@ -12,6 +12,7 @@ from dcpt.core.errors import ConfigError, PlanError
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
 from dcpt.fit.score import LARGEST_N
+from dcpt.fit.unit_words import unit_words
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Evidence:
 
     Attributes
     ----------
-    law, eval_set : str
-        Name of the law, and the evaluation set it predicts.
+    law, eval_set, unit : str
+        Name of the law, the evaluation set it predicts, and the unit of that loss.
     status : str
         How the fit ended.
     at_bounds : tuple of str
@@ -29,13 +30,14 @@ class Evidence:
     ranges : mapping
         N, D and r to the (lowest, highest) fitted value.
     held_out : float or None
-        Mean absolute error, in nats per token, on the largest size when it was left out.
+        Mean absolute error, in `unit`, on the largest size when it was left out.
     baseline : tuple of (str, float), or None
         Best model on that size among those that do not see the mixture, or are no law at all.
     """
 
     law: str
     eval_set: str
+    unit: str
     status: str
     at_bounds: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]]
@@ -53,6 +55,8 @@ class LawUsed:
     name: str
     hash: str
     eval_set: str
+    metric: str
+    unit: str
     status: str
     fit_hash: str
 
@@ -72,14 +76,14 @@ def choose_fit(fits: FitSet, side: str, law: str | None = None) -> LawFit:
     Raises
     ------
     ConfigError
-        When nothing is fitted on that side, or the law named is not.
+        When nothing is fitted on that side, the law named is not, or there are fits of several metrics.
     PlanError
         When no law fitted on that side has the share s among its inputs.
     """
     best = fits.best(side, law)
     if "s" in best.law.inputs:
         return best
-    seeing = [fit for fit in fits if fit.eval_set == best.eval_set and "s" in fit.law.inputs]
+    seeing = [fit for fit in fits if _same_loss(fit, best) and "s" in fit.law.inputs]
     if law is not None or not seeing:
         raise PlanError(
             f"the {best.law.name} law of the {side} loss does not see the mixture, so it cannot "
@@ -99,12 +103,13 @@ def weigh(fits: FitSet, fit: LawFit) -> Evidence:
     }
     for other in fits:
         error = _held_out(other)
-        if other.eval_set == fit.eval_set and "s" not in other.law.inputs and error is not None:
+        if _same_loss(other, fit) and "s" not in other.law.inputs and error is not None:
             rivals[other.law.name] = error
     warned = {name for warning in fit.warnings if warning.kind == "bound_hit" for name in warning.parameters}
     return Evidence(
         law=fit.law.name,
         eval_set=fit.eval_set,
+        unit=fit.unit,
         status=fit.status,
         at_bounds=tuple(name for name in fit.law.names if name in warned),
         ranges=fit.ranges,
@@ -119,6 +124,8 @@ def law_used(fit: LawFit) -> LawUsed:
         name=fit.law.name,
         hash=fit.law.hash,
         eval_set=fit.eval_set,
+        metric=fit.metric,
+        unit=fit.unit,
         status=fit.status,
         fit_hash=files.content_hash(fit.to_dict()),
     )
@@ -132,7 +139,7 @@ def fit_used(fits: FitSet, side: str, used: LawUsed) -> LawFit:
     ConfigError
         When the set does not hold it, or holds another fit of that law.
     """
-    fit = fits.get(used.name, used.eval_set)
+    fit = fits.get(used.name, used.eval_set, used.metric)
     found = files.content_hash(fit.to_dict())
     if found != used.fit_hash:
         raise ConfigError(
@@ -141,6 +148,27 @@ def fit_used(fits: FitSet, side: str, used: LawUsed) -> LawFit:
             hint="make the plan again from these fits, or give the fits it was made from",
         )
     return fit
+
+
+def same_unit(general: LawFit, domain: LawFit) -> str:
+    """The unit of both sides' losses.
+
+    Raises
+    ------
+    ConfigError
+        When the two sides were fitted on different metrics, or in different units.
+    """
+    if (general.metric, general.unit) != (domain.metric, domain.unit):
+        raise ConfigError(
+            f"the general side was fitted on metric {general.metric} ({unit_words(general.unit)}), the "
+            f"domain side on {domain.metric} ({unit_words(domain.unit)}); wanted one metric for both.",
+            hint="fit both sides again with the same metric",
+        )
+    return general.unit
+
+
+def _same_loss(one: LawFit, other: LawFit) -> bool:
+    return (one.eval_set, one.metric, one.unit) == (other.eval_set, other.metric, other.unit)
 
 
 def _held_out(fit: LawFit) -> float | None:

@@ -11,9 +11,10 @@ from dcpt.core.loss_table import LossTable
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
+from dcpt.fit.unit_words import unit_words
 from dcpt.plan.base_loss import BaseLoss, find_base_loss
 from dcpt.plan.cost import run_cost
-from dcpt.plan.evidence import choose_fit, law_used, weigh
+from dcpt.plan.evidence import choose_fit, law_used, same_unit, weigh
 from dcpt.plan.objective import Objective
 from dcpt.plan.plan import Plan, PredictedLoss
 from dcpt.plan.trade_off import Array, Curve, ratio_grid, solve
@@ -38,7 +39,7 @@ def make_plan(
     fits : FitSet
         Fitted laws of the general and the domain side.
     objective : Objective
-        What to minimise, what to keep, and for which run.
+        What to minimise, what to keep, and for which run; its losses are in the unit of the fits.
     table : LossTable, optional
         Losses; the base's general loss before continual pre-training is looked up in it, unless the
         objective gives it.
@@ -56,16 +57,19 @@ def make_plan(
     Raises
     ------
     ConfigError
-        When a side has no fit, or the searched range of ratios is empty.
+        When a side has no fit, the sides differ in metric or unit, or the searched range of ratios is
+        empty.
     PlanError
         When no ratio keeps the ceiling, or the base's loss is needed and not known.
     """
     general, domain = choose_fit(fits, GENERAL, law), choose_fit(fits, DOMAIN, law)
+    unit = same_unit(general, domain)
     base = _base(objective, table, general)
     ceiling = objective.keep.ceiling(None if base is None else base.value)
     tested = _tested(general, domain)
     searched = _searched(objective, tested)
-    solution = solve(_curve(general, objective), _curve(domain, objective), ceiling, *searched)
+    curves = _curve(general, objective), _curve(domain, objective)
+    solution = solve(*curves, ceiling, *searched, unit=unit_words(unit))
     spread = _spread(general, domain, objective, base, searched, solution.r, seed)
     evidence = {GENERAL: weigh(fits, general), DOMAIN: weigh(fits, domain)}
     caveats = find_caveats(objective, solution, spread, base, evidence, searched)
@@ -76,6 +80,8 @@ def make_plan(
     }
     return Plan(
         objective=objective,
+        metric=general.metric,
+        unit=unit,
         r=solution.r,
         r_lo=None if spread is None else min(spread.r_lo, solution.r),
         r_hi=None if spread is None else max(spread.r_hi, solution.r),
@@ -102,9 +108,9 @@ def make_plan(
 
 
 def _base(objective: Objective, table: LossTable | None, general: LawFit) -> BaseLoss | None:
-    """The base's general loss; a ceiling in nats does without it."""
+    """The base's general loss; a ceiling does without it."""
     try:
-        return find_base_loss(objective, table, general.eval_set)
+        return find_base_loss(objective, table, general.eval_set, general.metric, general.unit)
     except PlanError:
         if objective.keep.needs_base:
             raise
@@ -147,18 +153,22 @@ def _spread(
     r: float,
     seed: int,
 ) -> RatioSpread | None:
-    """The trade-off in every draw; None when a fit has none.
+    """The trade-off in every draw; None when the fits have no two draws of the same resamples.
 
-    Draws of the two sides are paired by their order. The general curve of each draw carries one
+    Draws of the two sides are paired by the number of their resample, since either side may lack some:
+    the same runs make both losses low or high. The general curve of each draw carries one
     offset for the law's error at the target; an offset of the domain curve would not move its minimum.
     """
-    count = min(len(general.draws), len(domain.draws))
+    _, at_general, at_domain = np.intersect1d(
+        general.resamples, domain.resamples, assume_unique=True, return_indices=True
+    )
+    count = len(at_general)
     if count < 2:
         return None
     rng = np.random.default_rng(seed)
     N, D, grid = objective.N, objective.D, ratio_grid(*searched)
     log_sd = float(general.log_noise(N, D)[0])
-    losses = offset_draws(general.draw_means(N, D, grid)[:count], log_sd, rng)
+    losses = offset_draws(general.draw_means(N, D, grid)[at_general], log_sd, rng)
     ceilings = np.array(
         [
             objective.keep.ceiling(None if base is None else float(value))
@@ -168,7 +178,7 @@ def _spread(
     return spread_ratios(
         grid,
         losses,
-        domain.draw_means(N, D, grid)[:count],
+        domain.draw_means(N, D, grid)[at_domain],
         ceilings,
         r,
         domain.mean(N, D, grid),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     ValidationError,
-    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -20,12 +19,18 @@ from pydantic import (
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import format_quantity, parse_quantity
+from dcpt.core.settings import validate
 from dcpt.core.strict_yaml import read_yaml
 
 ToleranceKind = Literal["relative", "increase", "ceiling"]
+Written = TypeVar("Written")
+Value = TypeVar("Value")
 
 _TOLERANCE = re.compile(r"\s*(\w+)\s*(?:<=|≤)\s*([+-]?)\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*")
-_EXAMPLES = "write 'general <= +2%', 'general <= +0.05' (nats above today) or 'general <= 2.95' (nats)"
+_EXAMPLES = (
+    "write 'general <= +2%', 'general <= +0.05' (above today) or 'general <= 2.95' (a ceiling), both in the "
+    "unit of the fits"
+)
 
 
 class Tolerance(BaseModel):
@@ -34,10 +39,10 @@ class Tolerance(BaseModel):
     Attributes
     ----------
     kind : {"relative", "increase", "ceiling"}
-        Relative to the base's general loss before continual pre-training, an increase over it in
-        nats per token, or a ceiling in nats per token.
+        Relative to the base's general loss before continual pre-training, an increase over it, or a
+        ceiling; the last two in the unit of the fits (nats per token, or bits per byte).
     amount : float
-        0.02 for +2 %, 0.05 for +0.05 nats, 2.95 for a ceiling of 2.95 nats.
+        0.02 for +2 %, 0.05 for an increase of 0.05, 2.95 for a ceiling of 2.95.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +55,7 @@ class Tolerance(BaseModel):
         if not math.isfinite(self.amount):
             raise ValueError(f"the tolerance is {self.amount}; wanted a finite number")
         if self.kind == "ceiling" and self.amount <= 0:
-            raise ValueError(f"the ceiling is {self.amount} nats; wanted a positive loss")
+            raise ValueError(f"the ceiling is {self.amount}; wanted a positive loss")
         if self.kind == "relative" and self.amount <= -1:
             raise ValueError(f"the tolerance is {self.amount:+.0%}; no loss can fall by 100 % or more")
         return self
@@ -62,8 +67,8 @@ class Tolerance(BaseModel):
         Parameters
         ----------
         text : str
-            ``general <= +2%``, ``general <= +0.05`` (a sign: nats above the base's loss before
-            continual pre-training) or ``general <= 2.95`` (no sign: nats).
+            ``general <= +2%``, ``general <= +0.05`` (a sign: above the base's loss before continual
+            pre-training) or ``general <= 2.95`` (no sign: a ceiling), both in the unit of the fits.
 
         Raises
         ------
@@ -86,7 +91,8 @@ class Tolerance(BaseModel):
         try:
             return cls(kind=kind, amount=round(number / 100, 12) if percent else number)
         except ValidationError as error:
-            raise ConfigError(f"keep: {_first(error)[1]}.", hint=_EXAMPLES) from None
+            reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+            raise ConfigError(f"keep: got {text!r}; {reason}.", hint=_EXAMPLES) from None
 
     @property
     def needs_base(self) -> bool:
@@ -94,12 +100,12 @@ class Tolerance(BaseModel):
         return self.kind != "ceiling"
 
     def ceiling(self, general_now: float | None) -> float:
-        """Highest general loss allowed, in nats per token.
+        """Highest general loss allowed, in the unit of the fits.
 
         Parameters
         ----------
         general_now : float or None
-            General loss of the base before continual pre-training, in nats per token.
+            General loss of the base before continual pre-training, in that unit.
 
         Raises
         ------
@@ -112,7 +118,7 @@ class Tolerance(BaseModel):
             raise ConfigError(f"keep: '{self}' is relative to the base's general loss, which is not known.")
         limit = general_now * (1 + self.amount) if self.kind == "relative" else general_now + self.amount
         if limit <= 0:
-            raise ConfigError(f"keep: '{self}' on a base at {general_now:.4f} nats leaves no positive loss.")
+            raise ConfigError(f"keep: '{self}' on a base at {general_now:.4f} leaves no positive loss.")
         return limit
 
     def __str__(self) -> str:
@@ -141,7 +147,8 @@ class Objective(BaseModel):
     level : float
         Probability of every interval in the plan.
     general_now : float, optional
-        Measured general loss of the base to train, in nats per token, before continual pre-training.
+        Measured general loss of the base to train, in the unit of the fits, before continual
+        pre-training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -158,18 +165,20 @@ class Objective(BaseModel):
 
     @field_validator("N", "D", mode="before")
     @classmethod
-    def _quantity(cls, value: Any, info: ValidationInfo) -> float:
+    def _quantity(cls, value: Any) -> float:
         number = float("nan")
         if isinstance(value, (str, int, float)):
-            number = parse_quantity(value, str(info.field_name))
-        if not (math.isfinite(number) and number > 0):
-            raise ValueError(f"is {value!r}; wanted a positive number such as 7B")
+            number = _only_wanted(parse_quantity, value)
+        if not number > 0:
+            raise ValueError("wanted a positive number such as 7B")
         return number
 
     @field_validator("keep", mode="before")
     @classmethod
     def _limit(cls, value: Any) -> Any:
-        return Tolerance.parse(value) if isinstance(value, str) else value
+        if isinstance(value, (str, Tolerance, Mapping)):
+            return _only_wanted(Tolerance.parse, value) if isinstance(value, str) else value
+        raise ConfigError("wanted a limit on the general loss", hint=_EXAMPLES)
 
     @field_serializer("keep")
     def _limit_text(self, value: Tolerance) -> str:
@@ -185,7 +194,7 @@ class Objective(BaseModel):
         if not 0 < self.level < 1:
             raise ValueError(f"level is {self.level}; wanted a probability between 0 and 1")
         if self.general_now is not None and not (math.isfinite(self.general_now) and self.general_now > 0):
-            raise ValueError(f"general_now is {self.general_now}; wanted a positive loss in nats per token")
+            raise ValueError(f"general_now is {self.general_now}; wanted a positive loss")
         return self
 
     @classmethod
@@ -197,14 +206,7 @@ class Objective(BaseModel):
         ConfigError
             Naming the field, what was found and what was wanted.
         """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            cause = error.errors()[0].get("ctx", {}).get("error")
-            if isinstance(cause, ConfigError):
-                raise ConfigError(f"{where}: {cause.message}", cause.hint) from None
-            field, message = _first(error)
-            raise ConfigError(f"{where}{field}: {message}.") from None
+        return validate(cls, dict(fields), where)
 
     @classmethod
     def read(cls, path: Path | str) -> Objective:
@@ -224,9 +226,9 @@ class Objective(BaseModel):
         )
 
 
-def _first(error: ValidationError) -> tuple[str, str]:
-    """Place (".field" or "") and message of the first thing pydantic complains about."""
-    detail = error.errors()[0]
-    place = "".join(f".{part}" for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return place, message.split("\n")[0].rstrip(".")
+def _only_wanted(read: Callable[[Written], Value], text: Written) -> Value:
+    """Read a text; of a mistake keep what is wanted, since its place and the text stand before it."""
+    try:
+        return read(text)
+    except ConfigError as error:
+        raise ConfigError(error.message.partition("; ")[2], error.hint) from None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_spec import from_dict, to_dict
+from dcpt.fit.unit_words import unit_words
 from dcpt.plan.base_loss import BaseLoss
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.evidence import LawUsed
@@ -39,7 +40,7 @@ BINDING_WORDS: dict[Binding, str] = {
 
 @dataclass(frozen=True)
 class PredictedLoss:
-    """A predicted loss of the planned run, in nats per token.
+    """A predicted loss of the planned run, in the unit of the plan.
 
     ``mean_lo`` to ``mean_hi`` encloses the law's mean, ``obs_lo`` to ``obs_hi`` the loss of one run.
     """
@@ -59,6 +60,8 @@ class Plan:
     ----------
     objective : Objective
         The question.
+    metric, unit : str
+        Metric and unit of every loss in the plan: those of the fits of both sides.
     r : float
         Domain share of tokens with the lowest domain loss among those that keep the ceiling.
     r_lo, r_hi : float or None
@@ -72,7 +75,7 @@ class Plan:
     general, domain : PredictedLoss
         Losses at `r`.
     ceiling : float
-        Highest general loss allowed, in nats per token.
+        Highest general loss allowed, in `unit`.
     base : BaseLoss or None
         The base's general loss before continual pre-training; None when it is not known nor needed.
     binding : {"ceiling", "range", "none"}
@@ -100,6 +103,8 @@ class Plan:
     """
 
     objective: Objective
+    metric: str
+    unit: str
     r: float
     r_lo: float | None
     r_hi: float | None
@@ -130,7 +135,7 @@ class Plan:
 
     @property
     def general_now(self) -> float | None:
-        """General loss of the base before continual pre-training, in nats per token, if known."""
+        """General loss of the base before continual pre-training, in `unit`, if known."""
         return None if self.base is None else self.base.value
 
     @property
@@ -149,14 +154,19 @@ class Plan:
         return files.content_hash(self.to_dict())
 
     def table(self) -> pd.DataFrame:
-        """Predicted losses, one row per side: mean, both intervals, limit, and loss before, if known."""
+        """Predicted losses, one row per side: mean, both intervals, limit, and loss before, if known.
+
+        ``frame.attrs["unit"]`` names their unit.
+        """
         limits = {"general": self.ceiling, "domain": None}
         now = {"general": self.general_now, "domain": None}
         rows = [
             {"side": side, **to_dict(getattr(self, side)), "limit": limits[side], "before": now[side]}
             for side in ("general", "domain")
         ]
-        return pd.DataFrame(rows).set_index("side").astype(float)
+        frame = pd.DataFrame(rows).set_index("side").astype(float)
+        frame.attrs["unit"] = self.unit
+        return frame
 
     def summary(self) -> str:
         """The plan as text, the verdict last."""
@@ -228,13 +238,16 @@ class Plan:
         return f"Plan(r={self.r:.3f} ({interval}), {self.objective}; {self.verdict})"
 
     def _repr_html_(self) -> str:
-        return str(self.table().to_html(float_format="%.4f", na_rep=""))
+        table = self.table().rename_axis(f"loss, {unit_words(self.unit)}")
+        return str(table.to_html(float_format="%.4f", na_rep=""))
 
 
 @dataclass(frozen=True)
 class _Plain:
     """The fields of a plan that are plain JSON values, for the strict reader."""
 
+    metric: str
+    unit: str
     r: float
     r_lo: float | None
     r_hi: float | None

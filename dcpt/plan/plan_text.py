@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcpt.core.quantity import format_quantity
+from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.plan import Plan, PredictedLoss
 
 
@@ -30,10 +31,11 @@ def plan_text(plan: Plan) -> str:
             else f"no ratio keeps it in {level} of the draws"
         )
         lines.append(_row("cautious", cautious))
-    lines.append(_row("general", f"{_loss(plan.general)}; ceiling {plan.ceiling:.4f}"))
+    unit = unit_of_amount(plan.unit)
+    lines.append(_row("general", f"{_loss(plan.general, unit)}; ceiling {plan.ceiling:.4f} {unit}"))
     if plan.base is not None:
-        lines.append(_row("", f"before: {plan.base.value:.4f}, {plan.base.how}"))
-    lines.append(_row("domain", _loss(plan.domain)))
+        lines.append(_row("", f"before: {plan.base.value:.4f} {unit}, {plan.base.how}"))
+    lines.append(_row("domain", _loss(plan.domain, unit)))
     lines.append(_row("binds", plan.binding_words))
     domain, general = (format_quantity(plan.cost[f"{side}_tokens"]) for side in ("domain", "general"))
     lines.append(
@@ -51,8 +53,8 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<10}{text}".rstrip()
 
 
-def _loss(loss: PredictedLoss) -> str:
+def _loss(loss: PredictedLoss, unit: str) -> str:
     return (
-        f"{loss.mean:.4f}  mean {loss.mean_lo:.4f} to {loss.mean_hi:.4f}, "
+        f"{loss.mean:.4f} {unit}  mean {loss.mean_lo:.4f} to {loss.mean_hi:.4f}, "
         f"a run {loss.obs_lo:.4f} to {loss.obs_hi:.4f}"
     )

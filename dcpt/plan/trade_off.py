@@ -14,7 +14,7 @@ from dcpt.core.errors import PlanError
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
-"""Losses in nats per token, shape (n,), at domain shares r, shape (n,)."""
+"""Losses, shape (n,), at domain shares r, shape (n,); both curves of a trade-off in one unit."""
 Binding = Literal["ceiling", "range", "none"]
 
 GRID = 401
@@ -32,7 +32,7 @@ class TradeOff:
     r : float
         Domain share with the lowest domain loss among the feasible ones.
     general, domain : float
-        Losses there, in nats per token.
+        Losses there, in the unit of the curves.
     ceiling : float
         Highest general loss allowed.
     binding : {"ceiling", "range", "none"}
@@ -60,7 +60,13 @@ def ratio_grid(r_min: float, r_max: float, points: int = GRID) -> Array:
 
 
 def solve(
-    general: Curve, domain: Curve, ceiling: float, r_min: float, r_max: float, points: int = GRID
+    general: Curve,
+    domain: Curve,
+    ceiling: float,
+    r_min: float,
+    r_max: float,
+    points: int = GRID,
+    unit: str = "",
 ) -> TradeOff:
     """Minimise the domain loss over the ratios that keep the general loss at or below a ceiling.
 
@@ -69,13 +75,15 @@ def solve(
     Parameters
     ----------
     general, domain : callable
-        Losses of the two sides, in nats per token, at an array of domain shares.
+        Losses of the two sides, in one unit, at an array of domain shares.
     ceiling : float
-        Highest general loss allowed, in nats per token.
+        Highest general loss allowed, in the same unit.
     r_min, r_max : float
         Range of domain shares to search.
     points : int
         Grid points; the pieces of the feasible set must be wider than the grid's spacing to be seen.
+    unit : str
+        That unit in words, for the message.
 
     Returns
     -------
@@ -95,9 +103,10 @@ def solve(
     general_loss = general(grid)
     r_least, least_general = _lowest(general, grid, general_loss)
     if least_general > ceiling:
+        limit = f"{ceiling:.4f} {unit}".rstrip()
         raise PlanError(
             f"no domain share between {r_min:g} and {r_max:g} keeps the general loss at or below "
-            f"{ceiling:.4f}: the lowest predicted is {least_general:.4f}, at r = {r_least:.3f}.",
+            f"{limit}: the lowest predicted is {least_general:.4f}, at r = {r_least:.3f}.",
             hint="allow a larger loss, plan for other tokens, or search a wider range of ratios",
         )
     if (general_loss > ceiling).all():  # the feasible piece lies between two grid points

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dcpt.core.quantity import format_quantity
+from dcpt.core.symbols import GENERAL
+from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.base_loss import BaseLoss
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.evidence import Evidence
@@ -74,7 +76,7 @@ def find_caveats(
     solution : TradeOff
         The answer of the point fits.
     spread : RatioSpread or None
-        Its distribution; None when the fits carry no bootstrap draws.
+        Its distribution; None when the fits have no bootstrap draws in common.
     base : BaseLoss or None
         The base's general loss, when the tolerance needs it.
     evidence : mapping
@@ -110,7 +112,9 @@ def _of_the_answer(
     tested = min(highs) - max(lows)
     if spread is None:
         caveats.append(
-            Caveat("no_interval", "doubt", "The fits carry no bootstrap draws, so r* has no interval.")
+            Caveat(
+                "no_interval", "doubt", "The fits have no bootstrap draws in common, so r* has no interval."
+            )
         )
     else:
         width = spread.r_hi - spread.r_lo
@@ -152,7 +156,8 @@ def _of_the_answer(
             Caveat(
                 "base_estimated",
                 "doubt",
-                f"The base's general loss, {base.value:.4f}, is estimated from other sizes, not measured; "
+                f"The base's general loss, {base.value:.4f} {unit_of_amount(evidence[GENERAL].unit)}, is "
+                "estimated from other sizes, not measured; "
                 f"its error of about {100 * base.log_sd:.1f} % is part of the interval.",
             )
         )
@@ -227,8 +232,8 @@ def _of_a_fit(objective: Objective, r: float, side: Evidence) -> list[Caveat]:
             Caveat(
                 "worse_than_baseline",
                 "doubt",
-                f"{law} misses the held-out size by {side.held_out:.4f} nats, the baseline "
-                f"'{name}' by {error:.4f}.",
+                f"{law} misses the held-out size by {side.held_out:.4f} {unit_of_amount(side.unit)}, the "
+                f"baseline '{name}' by {error:.4f}.",
             )
         )
     return caveats

@@ -12,6 +12,10 @@ KINDS = ("measured", "mean", "lo", "hi")
 """What a row of a curve frame is: a measured loss, a law's mean, or an end of its interval."""
 
 
+NATS = "nats per token"
+"""Unit of the losses that a label names unless another is given: that of the metric ``loss``."""
+
+
 def check_columns(frame: pd.DataFrame, columns: Sequence[str], where: str) -> pd.DataFrame:
     """Return the frame if it has the columns and at least one row.
 

@@ -8,21 +8,28 @@ from matplotlib.axes import Axes
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
 from dcpt.plots.curves import draw_curves
-from dcpt.plots.frames import check_curves
+from dcpt.plots.frames import NATS, check_curves
 
 
 def loss_vs_ratio(
-    frame: pd.DataFrame, *, side: str = "", title: str | None = None, ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    side: str = "",
+    unit: str = NATS,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw loss against r, one curve per size; each size is named at the right end of its curve.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns r (domain share), N (parameters), D (tokens), value (nats per token) and kind
+        Columns r (domain share), N (parameters), D (tokens), value (in `unit`) and kind
         (measured, mean, lo or hi). Give one D per size: curves of different D would overlap.
     side : str
         ``general`` or ``domain``, for the label of the axis.
+    unit : str
+        Unit of the losses in words, for the same label.
     title : str, optional
         Title of the axes.
     ax : Axes, optional
@@ -39,6 +46,6 @@ def loss_vs_ratio(
     """
     frame = check_curves(frame, "loss_vs_ratio")
     ax = style.axes(ax)
-    style.tidy(ax, "domain share of tokens, r", f"{side} loss, nats per token".strip(), title)
+    style.tidy(ax, "domain share of tokens, r", f"{side} loss, {unit}".strip(), title)
     draw_curves(ax, frame, "r", "N", format_quantity)
     return ax

@@ -9,21 +9,28 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
 from dcpt.plots.curves import draw_curves
-from dcpt.plots.frames import check_curves
+from dcpt.plots.frames import NATS, check_curves
 
 
 def loss_vs_tokens(
-    frame: pd.DataFrame, *, side: str = "", title: str | None = None, ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    side: str = "",
+    unit: str = NATS,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw loss against D on a logarithmic axis, one curve per ratio.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns r (domain share), N (parameters), D (tokens, positive), value (nats per token) and
+        Columns r (domain share), N (parameters), D (tokens, positive), value (in `unit`) and
         kind (measured, mean, lo or hi). Give one N: curves of different N would overlap.
     side : str
         ``general`` or ``domain``, for the label of the axis.
+    unit : str
+        Unit of the losses in words, for the same label.
     title : str, optional
         Title of the axes.
     ax : Axes, optional
@@ -40,7 +47,7 @@ def loss_vs_tokens(
     """
     frame = check_curves(frame, "loss_vs_tokens")
     ax = style.axes(ax)
-    style.tidy(ax, "training tokens, D", f"{side} loss, nats per token".strip(), title)
+    style.tidy(ax, "training tokens, D", f"{side} loss, {unit}".strip(), title)
     ax.set_xscale("log")
     measured = frame.loc[frame["kind"] == "measured", "D"]
     ticks = sorted((measured if len(measured) else frame["D"]).unique())

@@ -8,20 +8,27 @@ from matplotlib.axes import Axes
 
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
-from dcpt.plots.frames import check_columns
+from dcpt.plots.frames import NATS, check_columns
 
 
 def measured_vs_fitted(
-    frame: pd.DataFrame, *, side: str = "", title: str | None = None, ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    side: str = "",
+    unit: str = NATS,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw measured against fitted losses, one shade per model size.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns N (parameters), measured and fitted (nats per token).
+        Columns N (parameters), measured and fitted (in `unit`).
     side : str
         ``general`` or ``domain``, for the labels of the axes.
+    unit : str
+        Unit of the losses in words, for the same labels.
     title : str, optional
         Title of the axes.
     ax : Axes, optional
@@ -39,9 +46,8 @@ def measured_vs_fitted(
     frame = check_columns(frame, ("N", "measured", "fitted"), "measured_vs_fitted")
     ax = style.axes(ax, 4.6, 4.2)
     colours = style.current()
-    style.tidy(
-        ax, f"fitted {side} loss".replace("  ", " "), f"measured {side} loss".replace("  ", " "), title
-    )
+    fitted, measured = (f"{kind} {side} loss, {unit}".replace("  ", " ") for kind in ("fitted", "measured"))
+    style.tidy(ax, fitted, measured, title)
     ax.grid(axis="x", color=colours.line, linewidth=0.7)
     both = frame[["measured", "fitted"]].to_numpy(float)
     margin = 0.04 * float(np.ptp(both)) or 0.01
@@ -66,7 +72,7 @@ def measured_vs_fitted(
         )
     error = float(np.abs(both[:, 0] - both[:, 1]).mean())
     ax.annotate(
-        f"mean absolute error {error:.4f} nats",
+        f"mean absolute error {error:.4f} {unit}",
         (0.97, 0.04),
         xycoords="axes fraction",
         ha="right",

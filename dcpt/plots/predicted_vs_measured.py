@@ -6,17 +6,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dcpt.plots import style
-from dcpt.plots.frames import check_columns
+from dcpt.plots.frames import NATS, check_columns
 
 
-def predicted_vs_measured(frame: pd.DataFrame, *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def predicted_vs_measured(
+    frame: pd.DataFrame, *, unit: str = NATS, title: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw one line per prediction: interval of a run, interval of the mean, mean, and measurement.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns label, predicted, mean_lo, mean_hi, obs_lo, obs_hi and measured (nats per token),
+        Columns label, predicted, mean_lo, mean_hi, obs_lo, obs_hi and measured (in `unit`),
         drawn from top to bottom as errors relative to the prediction.
+    unit : str
+        Unit of the losses in words, for the label of the axis.
     title : str, optional
         Title of the axes.
     ax : Axes, optional
@@ -35,7 +39,7 @@ def predicted_vs_measured(frame: pd.DataFrame, *, title: str | None = None, ax: 
     frame = check_columns(frame, columns, "predicted_vs_measured").reset_index(drop=True)
     ax = style.axes(ax, 6.0, 0.9 + 0.34 * len(frame))
     colours = style.current()
-    style.tidy(ax, "difference from the prediction, nats per token", "", title)
+    style.tidy(ax, f"difference from the prediction, {unit}", "", title)
     ax.grid(visible=False)
     ax.axvline(0, color=colours.neutral, linewidth=1.0, zorder=1)
     for place, row in frame.iterrows():

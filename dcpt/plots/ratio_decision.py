@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dcpt.plots import style
-from dcpt.plots.frames import check_columns
+from dcpt.plots.frames import NATS, check_columns
 
 
 def ratio_decision(
@@ -17,6 +17,7 @@ def ratio_decision(
     r_lo: float | None = None,
     r_hi: float | None = None,
     limit: float | None = None,
+    unit: str = NATS,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -26,7 +27,7 @@ def ratio_decision(
     ----------
     frame : DataFrame
         Columns r, mean, lo and hi (interval of the mean), obs_lo and obs_hi (interval of a run), in
-        nats per token.
+        `unit`.
     side : str
         ``general`` or ``domain``.
     r : float
@@ -35,6 +36,8 @@ def ratio_decision(
         Its interval, shaded.
     limit : float, optional
         Highest loss allowed.
+    unit : str
+        Unit of the losses in words, for the label of the axis.
     title : str, optional
         Title of the axes.
     ax : Axes, optional
@@ -54,7 +57,7 @@ def ratio_decision(
     ax = style.axes(ax)
     colours = style.current()
     colour = colours.accent if side == "domain" else colours.neutral
-    style.tidy(ax, "domain share of tokens, r", f"{side} loss, nats per token", title)
+    style.tidy(ax, "domain share of tokens, r", f"{side} loss, {unit}", title)
     if r_lo is not None and r_hi is not None:
         ax.axvspan(r_lo, r_hi, color=colours.accent, alpha=0.09, linewidth=0)
     ax.fill_between(frame["r"], frame["obs_lo"], frame["obs_hi"], color=colour, alpha=0.14, linewidth=0)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dcpt.plots import style
-from dcpt.plots.frames import check_columns
+from dcpt.plots.frames import NATS, check_columns
 
 
 def trade_off(
@@ -16,6 +16,7 @@ def trade_off(
     r: float | None = None,
     ceiling: float | None = None,
     general_now: float | None = None,
+    unit: str = NATS,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -24,13 +25,15 @@ def trade_off(
     Parameters
     ----------
     frame : DataFrame
-        Columns r (domain share), general and domain (nats per token).
+        Columns r (domain share), general and domain (in `unit`).
     r : float, optional
         The chosen ratio, marked on the curve.
     ceiling : float, optional
         Highest general loss allowed; the part of the curve beyond it is drawn faint.
     general_now : float, optional
         General loss before continual pre-training.
+    unit : str
+        Unit of the losses in words, for the labels of the axes.
     title : str, optional
         Title of the axes.
     ax : Axes, optional
@@ -48,7 +51,7 @@ def trade_off(
     frame = check_columns(frame, ("r", "general", "domain"), "trade_off").sort_values("r")
     ax = style.axes(ax)
     colours = style.current()
-    style.tidy(ax, "general loss, nats per token", "domain loss, nats per token", title)
+    style.tidy(ax, f"general loss, {unit}", f"domain loss, {unit}", title)
     share, x, y = (frame[name].to_numpy(float) for name in ("r", "general", "domain"))
     kept = np.ones(len(x), bool) if ceiling is None else x <= ceiling
     ax.plot(x, y, color=colours.line, linewidth=2.2, solid_capstyle="round")

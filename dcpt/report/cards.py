@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
+from dcpt.fit.unit_words import unit_of_amount, unit_sign, unit_words
 from dcpt.launch.compare import Comparison
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.plan import Plan
@@ -46,9 +47,11 @@ class Card:
 
 def why_card(plan: Plan, decision: Sequence[Figure], curve: Figure) -> list[Card]:
     """Why this ratio: both losses along the ratio, then one against the other."""
-    gone = f"{plan.ceiling - plan.general.mean:.4f} nats below it" if plan.binding != "ceiling" else "at it"
+    unit = unit_of_amount(plan.unit)
+    below = f"{plan.ceiling - plan.general.mean:.4f} {unit} below it"
+    gone = below if plan.binding != "ceiling" else "at it"
     keep = str(plan.objective.keep).replace("<=", "≤").replace(" -", " −")
-    limit = f"The ceiling is {plan.ceiling:.4f} nats ({keep}); the prediction is {gone}."
+    limit = f"The ceiling is {plan.ceiling:.4f} {unit} ({keep}); the prediction is {gone}."
     frame = plan.curve
     data = Table((), (), csv_uri(frame), "trade-off.csv")
     return [
@@ -76,7 +79,9 @@ def _exchange(plan: Plan) -> str:
     fall = float(frame["domain"].iloc[low] - frame["domain"].iloc[high])
     if rise <= 0 or fall <= 0:
         return "Around r* the two losses do not pull against each other."
-    return f"Around r*, each 0.01 nats of domain loss costs {0.01 * rise / fall:.4f} nats of general loss."
+    unit = unit_of_amount(plan.unit)
+    cost = f"{0.01 * rise / fall:.4f} {unit}"
+    return f"Around r*, each 0.01 {unit} of domain loss costs {cost} of general loss."
 
 
 def caveat_card(caveats: Sequence[Caveat]) -> Card:
@@ -125,7 +130,8 @@ def comparison_card(comparison: Comparison, figure: Figure) -> Card:
     body = Table(body.columns, body.rows, csv_uri(comparison.table()), "compare.csv")
     return Card(
         "Predicted and measured",
-        "Each run beside what the plan's laws predict for its size, tokens and ratio.",
+        "Each run beside what the plan's laws predict for its size, tokens and ratio; losses in "
+        f"{unit_words(comparison.unit)}.",
         figures=[figure],
         parts=[Part(table=body)],
         sentences=comparison.findings(),
@@ -136,6 +142,7 @@ def comparison_card(comparison: Comparison, figure: Figure) -> Card:
 def fit_card(fit: LawFit, figures: Sequence[Figure], planned: bool) -> Card:
     """One law on one side: parameters, doubts and figures."""
     frame = fit.summary_frame()
+    unit = unit_words(fit.unit)
     flagged = {symbol for warning in fit.warnings for symbol in warning.parameters}
     rows = [
         (
@@ -163,11 +170,11 @@ def fit_card(fit: LawFit, figures: Sequence[Figure], planned: bool) -> Card:
             for place, errors in fit.corner_errors.items()
         ]
         names = ("Corner", "Rows", "Mean error", "Bias")
-        parts.append(Part("Not fitted: pure mixtures", table(names, corners, names[1:])))
+        parts.append(Part(f"Not fitted: pure mixtures, errors in {unit}", table(names, corners, names[1:])))
     return Card(
         f"{fit.law.name} on the {fit.eval_set} loss",
         f"{fit.rows} rows of {fit.runs} runs, {fit.status.replace('_', ' ')}; mean absolute error in sample "
-        f"{fit.mae:.4f} ({100 * fit.mape:.2f} %). {counted}. {fit.law.reference}."
+        f"{fit.mae:.4f} {unit} ({100 * fit.mape:.2f} %). {counted}. {fit.law.reference}."
         + (" The plan uses this fit." if planned else ""),
         figures=figures,
         parts=parts,
@@ -181,7 +188,7 @@ def holdout_card(fits: FitSet) -> Card | None:
     if not len(frame):
         return None
     parts = []
-    for eval_set, rows in frame.groupby("eval_set", sort=False):
+    for (eval_set, unit), rows in frame.groupby(["eval_set", "unit"], sort=False):
         models = list(dict.fromkeys(rows["model"]))
         body: list[Sequence[str | Cell]] = []
         for kind, group in rows.groupby("kind", sort=False):
@@ -199,20 +206,22 @@ def holdout_card(fits: FitSet) -> Card | None:
                 percent(float(covered.mean())) if len(covered) else "–",
             ))  # fmt: skip
         head = ("Left out", "Which", "Rows", *models, "Inside 90 %")
-        parts.append(Part(f"{eval_set} loss", table(head, body, ("Rows", *models, "Inside 90 %"))))
+        parts.append(
+            Part(f"{eval_set} loss, {unit_words(unit)}", table(head, body, ("Rows", *models, "Inside 90 %")))
+        )
     return Card(
         "Tested on what was left out",
-        "Mean absolute error in nats per token when the rows are not part of the fit; the smallest is bold.",
+        "Mean absolute error when the rows are not part of the fit; the smallest is bold.",
         parts=parts,
         long=True,
     )
 
 
-def data_card(data: LossTable, leakage: Any = None) -> Card:
-    """Runs, sizes, ranges, evaluation sets."""
-    frame = data.select(phases=None).frame
+def data_card(data: LossTable, metrics: Collection[str], leakage: Any = None) -> Card:
+    """Runs, sizes, ranges, evaluation sets; of the metrics that are fitted."""
+    frame = data.frame[data.frame["metric"].isin(metrics)]
     body = []
-    for eval_set, rows in frame.groupby("eval_set", sort=False):
+    for (eval_set, unit), rows in frame.groupby(["eval_set", "unit"], sort=False):
         ends = rows[rows["phase"] == "end"]
         used = ends if len(ends) else rows
         body.append((
@@ -223,17 +232,18 @@ def data_card(data: LossTable, leakage: Any = None) -> Card:
             ", ".join(format_quantity(value) for value in sorted(used["N"].unique())),
             _range(used["D"]),
             ", ".join(f"{value:.3g}" for value in sorted(used["r"].unique())),
-            _losses(used["value"]),
+            f"{_losses(used['value'])} {unit_sign(unit)}",
         ))  # fmt: skip
     head = ("Set", "Side", "Runs", "Ends", "Sizes", "Tokens", "Domain shares", "Losses")
     parts = [Part(table=table(head, body, ("Runs", "Ends")))]
     base = frame[frame["phase"] == "base"]
-    if len(base):
-        grid = base.groupby(["eval_set", "N"], sort=False)["value"].mean().unstack("eval_set").sort_index()
+    for unit, of_unit in base.groupby("unit", sort=False):
+        grid = of_unit.groupby(["eval_set", "N"], sort=False)["value"].mean().unstack("eval_set").sort_index()
         rows = [
             (format_quantity(float(N)), *(loss(row[name]) for name in grid)) for N, row in grid.iterrows()
         ]
-        parts.append(Part("Losses before continual pre-training", table(("Size", *grid), rows, tuple(grid))))
+        title = f"Losses before continual pre-training, {unit_words(unit)}"
+        parts.append(Part(title, table(("Size", *grid), rows, tuple(grid))))
     if leakage is not None:
         parts.append(part_of("Leakage between training and held-out text", leakage))
     return Card("Data", f"{frame['run_id'].nunique()} runs, fingerprint {data.fingerprint}.", parts=parts)

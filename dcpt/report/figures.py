@@ -18,6 +18,7 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.curves import measured_rows, ratio_curves, token_curves
 from dcpt.fit.law_fit import LawFit
+from dcpt.fit.unit_words import unit_words
 from dcpt.launch.compare import Comparison
 from dcpt.plan.plan import Plan
 from dcpt.plots import style
@@ -84,7 +85,14 @@ def decision_figures(plan: Plan, folder: Path) -> list[Figure]:
             render(
                 f"plan-{side}",
                 partial(
-                    ratio_decision, frame, side=side, r=plan.r, r_lo=plan.r_lo, r_hi=plan.r_hi, limit=limit
+                    ratio_decision,
+                    frame,
+                    side=side,
+                    r=plan.r,
+                    r_lo=plan.r_lo,
+                    r_hi=plan.r_hi,
+                    limit=limit,
+                    unit=unit_words(plan.unit),
                 ),
                 folder,
                 alt=f"Predicted {side} loss against the domain share, with r* = {plan.r:.3f}.",
@@ -98,7 +106,14 @@ def trade_off_figure(plan: Plan, folder: Path) -> Figure:
     """Domain loss against general loss along the ratio."""
     return render(
         "trade-off",
-        lambda ax: trade_off(plan.curve, r=plan.r, ceiling=plan.ceiling, general_now=plan.general_now, ax=ax),
+        partial(
+            trade_off,
+            plan.curve,
+            r=plan.r,
+            ceiling=plan.ceiling,
+            general_now=plan.general_now,
+            unit=unit_words(plan.unit),
+        ),
         folder,
         size=(7.2, 4.0),
         alt="Domain loss against general loss along the domain share.",
@@ -116,13 +131,13 @@ def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) 
     most = rows.groupby("N")["D"].transform("max")
     at_most = rows[rows["D"] == most]
     largest = rows[rows["N"] == rows["N"].max()]
-    side, name = fit.role, _slug(fit)
+    side, name, unit = fit.role, _slug(fit), unit_words(fit.unit)
     target = None if plan is None else (plan.objective.N, plan.objective.D)
     tokens = ", ".join(format_quantity(value) for value in sorted(at_most["D"].unique()))
     figures = [
         render(
             f"{name}-ratio",
-            lambda ax: loss_vs_ratio(ratio_curves(fit, table, target), side=side, ax=ax),
+            lambda ax: loss_vs_ratio(ratio_curves(fit, table, target), side=side, unit=unit, ax=ax),
             folder,
             alt=f"{fit.eval_set} loss against the domain share, one curve per model size.",
             caption=f"After {tokens} tokens, by model size."
@@ -133,7 +148,7 @@ def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) 
         figures.append(
             render(
                 f"{name}-tokens",
-                lambda ax: loss_vs_tokens(token_curves(fit, table), side=side, ax=ax),
+                lambda ax: loss_vs_tokens(token_curves(fit, table), side=side, unit=unit, ax=ax),
                 folder,
                 alt=f"{fit.eval_set} loss against training tokens, one curve per domain share.",
                 caption=f"{format_quantity(float(largest['N'].max()))} parameters, by domain share.",
@@ -142,7 +157,7 @@ def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) 
     figures.append(
         render(
             f"{name}-scatter",
-            lambda ax: measured_vs_fitted(rows.rename(columns={"value": "measured"}), side=side, ax=ax),
+            partial(measured_vs_fitted, rows.rename(columns={"value": "measured"}), side=side, unit=unit),
             folder,
             size=(4.4, 4.2),
             alt=f"Measured against fitted {fit.eval_set} losses.",
@@ -162,7 +177,7 @@ def comparison_figure(comparison: Comparison, folder: Path) -> Figure:
     ]
     return render(
         "compare",
-        lambda ax: predicted_vs_measured(frame, ax=ax),
+        partial(predicted_vs_measured, frame, unit=unit_words(comparison.unit)),
         folder,
         size=(7.2, 0.9 + 0.34 * len(frame)),
         alt="Measured minus predicted loss of each launched run, with intervals.",

@@ -17,6 +17,7 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
+from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.launch.compare import Comparison
 from dcpt.plan.plan import Plan
 from dcpt.report import cards, figures
@@ -66,7 +67,7 @@ def make_report(
     folder = Path(folder)
     extra = dict(extra or {})
     leakage = extra.pop("leakage", None)
-    used = set() if plan is None else {(law.name, law.eval_set) for law in plan.laws.values()}
+    used = set() if plan is None else {(law.name, law.eval_set, law.metric) for law in plan.laws.values()}
     stack: list[cards.Card] = []
     if plan is not None:
         stack += cards.why_card(
@@ -80,10 +81,10 @@ def make_report(
     if held_out is not None:
         stack.append(held_out)
     for fit in _in_order(fits, used):
-        planned = (fit.law.name, fit.eval_set) in used
+        planned = _key(fit) in used
         drawn = figures.fit_figures(fit, table, plan, folder) if planned or not used else []
         stack.append(cards.fit_card(fit, drawn, planned))
-    stack.append(cards.data_card(table, leakage))
+    stack.append(cards.data_card(table, {fit.metric for fit in fits}, leakage))
     stack.append(cards.made_card(_made(table, fits, plan), extra, "" if plan is None else plan.summary()))
     page = (
         _environment()
@@ -112,9 +113,13 @@ def _environment() -> Environment:
     )
 
 
-def _in_order(fits: FitSet, used: set[tuple[str, str]]) -> list[LawFit]:
+def _key(fit: LawFit) -> tuple[str, str, str]:
+    return fit.law.name, fit.eval_set, fit.metric
+
+
+def _in_order(fits: FitSet, used: set[tuple[str, str, str]]) -> list[LawFit]:
     """Fits the plan uses first."""
-    return sorted(fits, key=lambda fit: (fit.law.name, fit.eval_set) not in used)
+    return sorted(fits, key=lambda fit: _key(fit) not in used)
 
 
 def _title(plan: Plan | None, fits: FitSet) -> str:
@@ -140,19 +145,20 @@ def _answer(plan: Plan) -> dict[str, Any]:
     known = plan.r_lo is not None and plan.r_hi is not None
     interval = f"{100 * plan.r_lo:.1f} to {percent(plan.r_hi, 1)}" if known else "not known"  # type: ignore
     before = "" if plan.base is None else f"{plan.base.value:.4f} before, {plan.base.source}"
+    unit = unit_words(plan.unit)
     facts = [
         {"name": f"{level} interval of the share", "value": interval, "note": ""},
         {
-            "name": "General loss",
+            "name": f"General loss, {unit}",
             "value": f"{plan.general.mean:.4f}",
             "note": f"a run: {plan.general.obs_lo:.3f} to {plan.general.obs_hi:.3f}",
         },
         {
-            "name": "Domain loss",
+            "name": f"Domain loss, {unit}",
             "value": f"{plan.domain.mean:.4f}",
             "note": f"a run: {plan.domain.obs_lo:.3f} to {plan.domain.obs_hi:.3f}",
         },
-        {"name": "Ceiling of the general loss", "value": f"{plan.ceiling:.4f}", "note": before},
+        {"name": f"Ceiling of the general loss, {unit}", "value": f"{plan.ceiling:.4f}", "note": before},
     ]
     if plan.kept_at_r is not None:
         facts.append(
@@ -192,7 +198,8 @@ def _explore(plan: Plan) -> dict[str, Any]:
         "rows": rows,
         "chosen": int((plan.curve["r"] - plan.r).abs().argmin()),
         "ceiling": float(f"{plan.ceiling:.6g}"),
-        "ceiling_text": f"{plan.ceiling:.4f}",
+        "ceiling_text": f"{plan.ceiling:.4f} {unit_of_amount(plan.unit)}",
+        "unit": unit_words(plan.unit),
     }
 
 

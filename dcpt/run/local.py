@@ -46,6 +46,7 @@ def execute(
     slots: int | None = None,
     device: str = "auto",
     listen: Listener | None = None,
+    precision: str = "fp32",
 ) -> Outcome:
     """Bring a graph of runs to its end on this machine.
 
@@ -66,6 +67,8 @@ def execute(
         auto, cpu or cuda.
     listen : callable, optional
         Called with every event of the workers.
+    precision : str
+        fp32 or bf16: number format of the forward pass.
 
     Returns
     -------
@@ -82,7 +85,9 @@ def execute(
     """
     root = Path(root)
     with only_runner(root) as hold, stopping_like_ctrl_c():
-        supervisor = _Supervisor(root, specs, work, slots, device, listen or (lambda event: None), hold)
+        supervisor = _Supervisor(
+            root, specs, work, slots, (device, precision), listen or (lambda event: None), hold
+        )
         try:
             supervisor.loop()
         except BaseException:
@@ -99,17 +104,18 @@ class _Supervisor:
         specs: Sequence[RunSpec],
         work: Mapping[str, float],
         slots: int | None,
-        device: str,
+        processor: tuple[str, str],
         listen: Listener,
         hold: int,
     ) -> None:
-        self.root, self.device, self.listen, self.hold = root, device, listen, hold
+        self.root, self.listen, self.hold = root, listen, hold
+        self.device, self.precision = processor
         self.specs = {spec.run_id: spec for spec in specs}
         self.outcome = Outcome()
         self.attempts: dict[str, int] = dict.fromkeys(self.specs, 0)
         self.waiting: set[str] = set()
         self.workers: list[Worker] = []
-        self.gpus = visible_gpus() if device != "cpu" else ()
+        self.gpus = visible_gpus() if self.device != "cpu" else ()
         self.slots = slots or (len(self.gpus) or count_cores())
         self.children: dict[str, list[str]] = {name: [] for name in self.specs}
         for name, spec in self.specs.items():
@@ -220,7 +226,7 @@ class _Supervisor:
         if self.gpus:
             load = {name: sum(worker.gpu == name for worker in self.workers) for name in self.gpus}
             gpu = min(self.gpus, key=lambda name: load[name])
-        worker = Worker(number, self.root / "runs" / "logs", self.device, gpu, self.hold)
+        worker = Worker(number, self.root / "runs" / "logs", self.device, gpu, self.hold, self.precision)
         self.workers.append(worker)
         return worker
 

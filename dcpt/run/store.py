@@ -22,6 +22,8 @@ def run_folder(root: Path | str, run_id: str) -> Path:
 def write_spec(root: Path | str, spec: RunSpec) -> Path:
     """Lay out a run's folder; a spec that is already there is left as it is.
 
+    Of two specs with one id, which differ in the place of a checkpoint, the newer one is written.
+
     Raises
     ------
     DataError
@@ -29,13 +31,16 @@ def write_spec(root: Path | str, spec: RunSpec) -> Path:
     """
     folder = run_folder(root, spec.run_id)
     path = folder / "spec.json"
-    if not path.exists():
-        files.write_json(path, {"schema_version": SCHEMA_VERSION, **to_dict(spec)})
-    elif to_dict(read_spec(folder)) != to_dict(spec):
-        raise DataError(
-            f"{path}: is not the spec of run {spec.run_id}; it was changed by hand.",
-            hint=f"delete the folder {folder}; the run is then trained again",
-        )
+    if path.exists():
+        found = read_spec(folder)
+        if to_dict(found) == to_dict(spec):
+            return folder
+        if found.run_id != spec.run_id:
+            raise DataError(
+                f"{path}: is not the spec of run {spec.run_id}; it was changed by hand.",
+                hint=f"delete the folder {folder}; the run is then trained again",
+            )
+    files.write_json(path, {"schema_version": SCHEMA_VERSION, **to_dict(spec)})
     return folder
 
 

@@ -29,6 +29,8 @@ class Worker:
         The one CUDA device it sees, by its name in ``CUDA_VISIBLE_DEVICES``.
     hold : int, optional
         File descriptor of a lock that it keeps until it ends.
+    precision : str
+        Number format of the trainer's forward pass: fp32 or bf16.
 
     Attributes
     ----------
@@ -45,6 +47,7 @@ class Worker:
         device: str = "auto",
         gpu: str | None = None,
         hold: int | None = None,
+        precision: str = "fp32",
     ) -> None:
         log = logs / f"worker-{number}.log"
         environment = dict(os.environ)
@@ -63,7 +66,7 @@ class Worker:
         with errors:
             self._log_start = errors.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dcpt.train", "serve", "--device", device],
+                [sys.executable, "-m", "dcpt.train", "serve", "--device", device, "--precision", precision],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -13,6 +13,7 @@ from dcpt.core.loss_table import LossTable
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.run import store
+from dcpt.sweep.shares import DIGITS
 
 _MEASURED = ("step", "phase", "eval_set", "metric", "unit", "value", "sem", "n_eval_tokens")
 _COPIED = (*_MEASURED, "eta", "S1", "S2", "tokens", "D", "r_seen")
@@ -53,8 +54,8 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
                 {
                     "run_id": run.run_id,
                     "N": record.N,
-                    # Shares are written to twelve decimals; their sum is a number of as many.
-                    "r": round(run.r, 12),
+                    # Shares are decimals; so is their sum, but for the last bits of a float.
+                    "r": round(run.r, DIGITS),
                     "seed": run.seed,
                     "tokenizer": run.tokenizer_hash[:16],
                     "source": "dcpt",

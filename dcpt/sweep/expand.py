@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dcpt.core.errors import ConfigError
@@ -10,10 +10,12 @@ from dcpt.core.mixture import MixturePhase, MixtureSpec
 from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import CorpusRef, EvaluationSpec, OptimizerSpec, RunSpec, StartSpec
 from dcpt.core.schedule import Schedule
-from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.corpus.shards import Corpus
 from dcpt.sweep.ladder import Rung
+from dcpt.sweep.shares import shares_at, weights_within_sides
 from dcpt.sweep.spec import ScheduleSettings, SweepSpec
+from dcpt.sweep.supply import Supply, sequences_of
+from dcpt.sweep.work import run_flops
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,12 @@ class Design:
 
     @property
     def work(self) -> dict[str, float]:
-        """Training FLOPs of each run's own steps, by run id."""
-        return {
-            run.run_id: (run.schedule.steps - run.first_step)
-            * run.tokens_per_step
-            * self.rungs[run.size].flops_per_token
-            for run in self.runs
-        }
+        """FLOPs of each run's own steps and of its evaluations, by run id (see `dcpt.sweep.work`)."""
+        return {run.run_id: self.flops(run) for run in self.runs}
+
+    def flops(self, run: RunSpec) -> float:
+        """FLOPs of one run of these sizes on these corpora, listed or not (see `dcpt.sweep.work`)."""
+        return run_flops(run, self.rungs[run.size].flops_per_token, self.corpora)
 
 
 def expand(
@@ -95,7 +96,8 @@ def target_run(
     any_run = design.runs[0]
     builder = _Builder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
     base = next(run for run in design.runs if run.run_id == design.bases[size])
-    return builder.whole(design.rungs[size], base, r, seed, builder.steps(tokens))
+    steps = builder.steps(tokens)
+    return builder.whole(design.rungs[size], base, r, seed, steps, builder.held_back(base, [r], steps))
 
 
 class _Builder:
@@ -105,12 +107,13 @@ class _Builder:
         self.sweep, self.corpora, self.rungs = sweep, corpora, rungs
         self.tokenizer_hash = tokenizer_hash
         self.roles = {name: corpus.role for name, corpus in corpora.items()}
-        self.within = {**self._weights(GENERAL), **self._weights(DOMAIN)}
+        self.within = weights_within_sides(sweep.corpora, corpora)
+        # Sides whose weights the file gives are pooled by them too; the others by training tokens.
+        self.given = {spec.name: self.within[spec.name] for spec in sweep.corpora if spec.weight is not None}
         self.refs = tuple(CorpusRef(name, corpus.role, corpus.hash) for name, corpus in corpora.items())
         self.every = max(1, self.steps(sweep.evaluation.every_tokens))
-        self.windows = {
-            name: (corpus.train.tokens - 1) // sweep.model.context for name, corpus in corpora.items()
-        }
+        windows = {name: (corpus.train.tokens - 1) // sweep.model.context for name, corpus in corpora.items()}
+        self.supply = Supply(windows, sweep.cpt.max_epochs)
 
     def steps(self, tokens: float) -> int:
         return round(tokens / self.sweep.tokens_per_step)
@@ -119,7 +122,11 @@ class _Builder:
         settings = self.sweep.base
         steps = 0 if rung.model.checkpoint else self.steps(settings.tokens)
         mixture = MixtureSpec(
-            self.roles, (MixturePhase(0, self._shares(0.0)),), settings.seed, block=self.sweep.batch
+            self.roles,
+            (MixturePhase(0, self.shares(0.0)),),
+            settings.seed,
+            block=self.sweep.batch,
+            weights=self.given,
         )
         schedule = (
             Schedule("constant", settings.schedule.peak, 0)
@@ -128,19 +135,29 @@ class _Builder:
         )
         evaluation = EvaluationSpec(self.every, self.sweep.evaluation.sequences, ends=(steps,))
         run = self._run(f"{rung.name}-base", "base", rung, mixture, schedule, evaluation, settings.seed)
-        self._check_supply(run, steps)
+        self.supply.check(run)
         return replace(run, keep=(steps,))
+
+    def shares(self, r: float) -> dict[str, float]:
+        return shares_at(self.within, self.roles, r)
+
+    def held_back(self, base: RunSpec, ratios: Iterable[float], steps: int) -> dict[str, int]:
+        """Windows of the base to hold back from runs of up to `steps` steps at these ratios."""
+        sequences = steps * self.sweep.batch
+        return self.supply.held_back(base, (sequences_of(self.shares(ratio), sequences) for ratio in ratios))
 
     def grid_runs(self, rung: Rung, base: RunSpec, ratio: float, seed: int) -> list[RunSpec]:
         settings = self.sweep.cpt.schedule
         budgets = sorted({self.steps(tokens) for tokens in self.sweep.cpt.budgets})
+        # One answer for the whole grid: branches continue trunks, and ratios are to differ in the ratio only.
+        skip = self.held_back(base, self.sweep.cpt.ratios, budgets[-1])
         if settings.kind == "constant":
             # Every evaluation of a constant rate is the end of a constant-rate run of that length.
-            run = self.whole(rung, base, ratio, seed, budgets[-1])
+            run = self.whole(rung, base, ratio, seed, budgets[-1], skip)
             return [
                 replace(run, evaluation=replace(run.evaluation, also_at=tuple(budgets), ends=tuple(budgets)))
             ]
-        wholes = [self.whole(rung, base, ratio, seed, steps) for steps in budgets]
+        wholes = [self.whole(rung, base, ratio, seed, steps, skip) for steps in budgets]
         if settings.kind != "wsd" or settings.decay_share == 0:
             return wholes
         splits = tuple(sorted({run.schedule.decay_start for run in wholes}))
@@ -159,16 +176,18 @@ class _Builder:
             for run in wholes
         ]
 
-    def whole(self, rung: Rung, base: RunSpec, ratio: float, seed: int, steps: int) -> RunSpec:
+    def whole(
+        self, rung: Rung, base: RunSpec, ratio: float, seed: int, steps: int, skip: Mapping[str, int]
+    ) -> RunSpec:
         """An unshared run of the whole schedule, from the base."""
-        used = self._base_windows(base)
         mixture = MixtureSpec(
             self.roles,
-            (MixturePhase(0, self._shares(ratio)),),
+            (MixturePhase(0, self.shares(ratio)),),
             seed,
             block=self.sweep.batch,
-            skip={name: count for name, count in used.items() if 0 < count < self.windows[name]},
+            skip=skip,
             skip_seed=base.mixture.seed,
+            weights=self.given,
         )
         schedule = self._schedule(self.sweep.cpt.schedule, steps, rung.rate, "cpt.budgets")
         evaluation = EvaluationSpec(self.every, self.sweep.evaluation.sequences, ends=(steps,))
@@ -181,7 +200,7 @@ class _Builder:
             start=StartSpec(base.run_id, base.schedule.steps, "weights"),
             tokens_before=base.schedule.steps * base.tokens_per_step,
         )
-        self._check_supply(run, steps)
+        self.supply.check(run)
         return run
 
     def _run(
@@ -233,48 +252,3 @@ class _Builder:
             )
         except ConfigError as error:
             raise ConfigError(f"{where}: {error.message}", error.hint) from None
-
-    def _weights(self, role: str) -> dict[str, float]:
-        side = {spec.name: spec.weight for spec in self.sweep.corpora if spec.role == role}
-        if any(weight is None for weight in side.values()):
-            if any(weight is not None for weight in side.values()):
-                raise ConfigError(f"corpora: either every {role} corpus has a weight or none has.")
-            side = {name: float(self.corpora[name].train.tokens) for name in side}
-        total = sum(weight for weight in side.values() if weight is not None)
-        if not total > 0:
-            raise ConfigError(
-                f"corpora: the weights of the {role} corpora sum to {total}; wanted more than 0."
-            )
-        # Nine digits keep the shares exact decimals, which is what the sampler counts with.
-        return {name: round(float(weight or 0) / total, 9) for name, weight in side.items()}
-
-    def _shares(self, r: float) -> dict[str, float]:
-        shares = {
-            name: round(weight * (r if self.roles[name] == DOMAIN else 1 - r), 12)
-            for name, weight in self.within.items()
-        }
-        largest = max(shares, key=lambda name: shares[name])
-        shares[largest] = round(1 - sum(share for name, share in shares.items() if name != largest), 12)
-        return {name: shares[name] for name in self.corpora}
-
-    def _base_windows(self, base: RunSpec) -> dict[str, int]:
-        """Windows of each corpus the base has used, rounded up."""
-        sequences = base.schedule.steps * base.batch
-        shares = base.mixture.phases[0].shares
-        return {name: int(-(-sequences * share // 1)) + 1 if share else 0 for name, share in shares.items()}
-
-    def _check_supply(self, run: RunSpec, steps: int) -> None:
-        sequences = steps * run.batch
-        for name, share in run.mixture.phases[-1].shares.items():
-            supply = self.windows[name] - run.mixture.skip.get(name, 0)
-            need = sequences * share
-            if need and supply <= 0:
-                raise ConfigError(f"corpus {name!r}: has no window of {run.context} tokens to train on.")
-            if need > supply * self.sweep.cpt.max_epochs:
-                held = " after what the base has used" if run.mixture.skip.get(name) else ""
-                raise ConfigError(
-                    f"corpus {name!r}: run {run.slug} needs {format_quantity(need * run.context)} tokens of "
-                    f"it and it has {format_quantity(supply * run.context)}{held}: "
-                    f"{need / supply:.1f} epochs, more than max_epochs = {self.sweep.cpt.max_epochs:g}.",
-                    hint="lower the token budgets, add text, or raise cpt.max_epochs if repetition is meant",
-                )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dcpt.core import files
 from dcpt.core.errors import ConfigError
-from dcpt.core.run_spec import ModelSpec, to_dict
+from dcpt.core.run_spec import ModelSpec
 from dcpt.cost.flops import training_flops_per_token
 from dcpt.cost.parameters import count_parameters, has_closed_form, non_embedding
+from dcpt.sweep.count import count_by_trainer
 from dcpt.sweep.spec import ModelSettings, SizeSettings
 
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
@@ -54,31 +53,63 @@ class Rung:
         return non_embedding(self.parameters)
 
 
-def build_rung(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int, root: Path) -> Rung:
-    """Turn a size of the sweep file into a network.
+def build_rungs(
+    sizes: Sequence[SizeSettings],
+    settings: ModelSettings,
+    vocab_size: int,
+    eos_id: int,
+    sources: Path,
+    root: Path,
+) -> dict[str, Rung]:
+    """Turn the sizes of the sweep file into networks.
 
     Parameters
     ----------
-    size : SizeSettings
-        The line of the ladder.
+    sizes : sequence of SizeSettings
+        The lines of the ladder, each name once.
     settings : ModelSettings
         Family and context length of the ladder.
     vocab_size, eos_id : int
         Of the tokenizer.
+    sources : path
+        Folder that relative checkpoint paths of the sweep file start from.
     root : path
-        Folder that relative checkpoint paths start from.
+        Folder of the sweep, which those of the runs start from.
 
     Returns
     -------
-    Rung
+    dict of str to Rung
+        By name, in the order of `sizes`.
 
     Raises
     ------
     ConfigError
-        When the shape is impossible, or a checkpoint is absent or does not fit the tokenizer.
+        When a shape is impossible, or a checkpoint is absent or does not fit the tokenizer.
     """
+    models = {size.name: _model(size, settings, vocab_size, eos_id, sources, root) for size in sizes}
+    counts = {
+        name: count_parameters(model.family, model.config)
+        for name, model in models.items()
+        if has_closed_form(model.family) and model.checkpoint is None
+    }
+    rest = {name: model for name, model in models.items() if name not in counts}
+    if rest:
+        counts |= count_by_trainer(rest, root)
+    return {size.name: _rung(size, models[size.name], counts[size.name], settings.context) for size in sizes}
+
+
+def _rung(size: SizeSettings, model: ModelSpec, parameters: dict[str, int], context: int) -> Rung:
+    layers = next((int(model.config[key]) for key in _LAYERS if key in model.config), 0)
+    hidden = next((int(model.config[key]) for key in _HIDDEN if key in model.config), 0)
+    flops = training_flops_per_token(parameters, layers, hidden, context)
+    return Rung(size.name, model, parameters, flops, size.seeds, size.rate)
+
+
+def _model(
+    size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int, sources: Path, root: Path
+) -> ModelSpec:
     if size.checkpoint is not None:
-        model = _from_checkpoint(size, settings, vocab_size, root)
+        model = _from_checkpoint(size, vocab_size, sources, root)
     elif size.config is not None:
         config = {"vocab_size": vocab_size, "max_position_embeddings": settings.context, **size.config}
         model = ModelSpec(settings.family, config)
@@ -95,14 +126,7 @@ def build_rung(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos
         raise ConfigError(
             f"size {size.name!r}: it reads {positions} positions; the sweep's context is {settings.context}."
         )
-    if has_closed_form(model.family) and model.checkpoint is None:
-        parameters = count_parameters(model.family, model.config)
-    else:
-        parameters = _count_by_trainer(model)
-    layers = next((int(model.config[key]) for key in _LAYERS if key in model.config), 0)
-    hidden = next((int(model.config[key]) for key in _HIDDEN if key in model.config), 0)
-    flops = training_flops_per_token(parameters, layers, hidden, settings.context)
-    return Rung(size.name, model, parameters, flops, size.seeds, size.rate)
+    return model
 
 
 def _shape(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int) -> dict[str, Any]:
@@ -114,6 +138,8 @@ def _shape(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id:
         )
     assert size.hidden is not None
     assert size.layers is not None
+    if size.hidden % 2:
+        raise ConfigError(f"size {size.name!r}: hidden is {size.hidden}; wanted an even number.")
     heads = size.heads or _default_heads(size.hidden)
     if size.hidden % heads or (size.hidden // heads) % 2:
         raise ConfigError(
@@ -143,8 +169,8 @@ def _default_heads(hidden: int) -> int:
     return max(fitting, default=1)
 
 
-def _from_checkpoint(size: SizeSettings, settings: ModelSettings, vocab_size: int, root: Path) -> ModelSpec:
-    folder = (root / str(size.checkpoint)).resolve()
+def _from_checkpoint(size: SizeSettings, vocab_size: int, sources: Path, root: Path) -> ModelSpec:
+    folder = (sources / str(size.checkpoint)).resolve()
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -162,23 +188,9 @@ def _from_checkpoint(size: SizeSettings, settings: ModelSettings, vocab_size: in
             hint="save the model with save_pretrained(..., safe_serialization=True)",
         )
     digest = files.content_hash([[path.name, files.file_hash(path)] for path in weights])
+    # Inside the sweep's folder it moves with it. A run's id depends on the weights, not on their place.
+    own = root.resolve()
+    place = folder.relative_to(own) if folder.is_relative_to(own) else folder
     return ModelSpec(
-        family, {**config, "vocab_size": config.get("vocab_size", vocab_size)}, str(folder), digest
+        family, {**config, "vocab_size": config.get("vocab_size", vocab_size)}, place.as_posix(), digest
     )
-
-
-def _count_by_trainer(model: ModelSpec) -> dict[str, int]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.json"
-        path.write_text(json.dumps(to_dict(model)), encoding="utf-8")
-        result = subprocess.run(
-            [sys.executable, "-m", "dcpt.train", "count", str(path)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if result.returncode != 0:
-        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ConfigError(f"model family {model.family!r}: cannot be built: {reason}")
-    counts = json.loads(result.stdout.strip().splitlines()[-1])
-    return {str(part): int(count) for part, count in counts.items()}

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.run_spec import RunSpec
+from dcpt.corpus.batches import LEAST_HELDOUT_WINDOWS, heldout_windows_available
 from dcpt.corpus.build import build_corpora
+from dcpt.corpus.shards import Corpus
 from dcpt.run.lock import one_at_a_time
 from dcpt.sweep.expand import Design, expand
-from dcpt.sweep.ladder import Rung, build_rung
+from dcpt.sweep.ladder import Rung, build_rungs
 from dcpt.sweep.spec import SweepSpec, read_sweep
+from dcpt.sweep.supply import used_windows
+
+LEAKAGE_NOTED = 0.1
+"""Share of held-out n-grams in training text from which a sweep says so: a judgement. Boilerplate alone,
+licences or clauses, makes a few per cent."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,8 @@ class Sweep:
     design : Design
         The runs.
     notes : tuple of str
-        What a reader should know before it runs (epochs, leakage).
+        What a reader should know before it runs: text that is repeated, seen by the bases before or held
+        out and trained on, few held-out windows, few sizes.
     """
 
     spec: SweepSpec
@@ -86,9 +95,8 @@ def prepare(
     info = next(iter(corpora.values()))
     sizes = [*spec.model.sizes, *([spec.target.size] if spec.target else [])]
     try:
-        rungs = {
-            size.name: build_rung(size, spec.model, info.vocab_size, info.eos_id, sources) for size in sizes
-        }
+        _check_heldout(corpora, spec.model.context)
+        rungs = build_rungs(sizes, spec.model, info.vocab_size, info.eos_id, sources, root)
         _check_sizes(rungs)
         design = expand(spec, corpora, rungs, info.tokenizer_hash)
     except ConfigError as error:
@@ -96,31 +104,86 @@ def prepare(
     return Sweep(spec, root, design, tuple(_notes(spec, design)))
 
 
-def _check_sizes(rungs: Mapping[str, Rung]) -> None:
-    counts: dict[int, str] = {}
-    for rung in rungs.values():
-        if rung.N in counts and rung.model.checkpoint is None:
+def _check_heldout(corpora: Mapping[str, Corpus], context: int) -> None:
+    """Every run is measured on every corpus, so a short held-out text would end each of them."""
+    for name, corpus in corpora.items():
+        available = heldout_windows_available(corpus, context)
+        if available < LEAST_HELDOUT_WINDOWS:
             raise ConfigError(
-                f"sizes {counts[rung.N]!r} and {rung.name!r} have the same N = {rung.N}.",
-                hint="the law tells sizes apart by N; for another seed use seeds:",
+                f"corpus {name!r}: its held-out text of {corpus.heldout.tokens} tokens has {available} "
+                f"windows of {context}; wanted at least {LEAST_HELDOUT_WINDOWS}.",
+                hint="raise its heldout_share, give a larger held-out source, or lower model.context",
             )
-        counts[rung.N] = rung.name
+
+
+def _check_sizes(rungs: Mapping[str, Rung]) -> None:
+    counts: dict[int, Rung] = {}
+    for rung in rungs.values():
+        other = counts.setdefault(rung.N, rung)
+        if other is not rung:
+            loaded = other.model.checkpoint is not None and rung.model.checkpoint is not None
+            advice = (
+                "put each checkpoint into a sweep of its own" if loaded else "for another seed use seeds:"
+            )
+            raise ConfigError(
+                f"sizes {other.name!r} and {rung.name!r} have the same N = {rung.N}.",
+                hint=f"the law tells sizes apart by N; {advice}",
+            )
 
 
 def _notes(spec: SweepSpec, design: Design) -> list[str]:
     notes = []
     for name, corpus in design.corpora.items():
-        windows = (corpus.train.tokens - 1) // spec.model.context
-        worst, which = 0.0, ""
-        for run in design.runs:
-            supply = windows - run.mixture.skip.get(name, 0)
-            passes = run.schedule.steps * run.batch * run.mixture.phases[-1].shares[name] / max(supply, 1)
-            if passes > worst:
-                worst, which = passes, run.slug
-        if worst > 1:
-            notes.append(f"corpus {name!r} is repeated: up to {worst:.1f} epochs (run {which})")
+        notes += [
+            *_notes_on_training_text(name, corpus, spec.model.context, design.runs),
+            *_notes_on_heldout_text(name, corpus, spec),
+        ]
     if len({rung.N for rung in design.rungs.values()}) < 4:
         notes.append("fewer than 4 sizes: extrapolation in N will be poor")
     if any(ratio in (0, 1) for ratio in spec.cpt.ratios):
         notes.append("ratios 0 and 1 jump away from the D-CPT law; fits leave them out and report them apart")
+    return notes
+
+
+def _notes_on_training_text(name: str, corpus: Corpus, context: int, runs: Sequence[RunSpec]) -> list[str]:
+    notes = []
+    windows = (corpus.train.tokens - 1) // context
+    worst, which = 0.0, ""
+    for run in runs:
+        supply = windows - run.mixture.skip.get(name, 0)
+        passes = run.schedule.steps * run.batch * run.mixture.phases[-1].shares[name] / max(supply, 1)
+        if passes > worst:
+            worst, which = passes, run.slug
+    if worst > 1:
+        notes.append(f"corpus {name!r} is repeated: up to {worst:.1f} epochs (run {which})")
+    seen = {run.size for run in runs if run.kind == "base" and used_windows(run)[name]}
+    if any(
+        run.kind != "base"
+        and run.size in seen
+        and run.mixture.phases[-1].shares[name] > 0
+        and name not in run.mixture.skip
+        for run in runs
+    ):
+        notes.append(
+            f"corpus {name!r}: what the bases leave of it is too little for the runs, which draw from all of "
+            "it, the text the bases have seen included"
+        )
+    return notes
+
+
+def _notes_on_heldout_text(name: str, corpus: Corpus, spec: SweepSpec) -> list[str]:
+    notes = []
+    available, asked = heldout_windows_available(corpus, spec.model.context), spec.evaluation.sequences
+    if available < asked:
+        notes.append(
+            f"corpus {name!r}: an evaluation takes all of its {available} held-out windows; "
+            f"evaluation.sequences asks for {asked}"
+        )
+    leakage = corpus.leakage
+    for overlap, whose in ((leakage.overlap, "its"), (leakage.overlap_others, "the other corpora's")):
+        if overlap is not None and overlap > LEAKAGE_NOTED:
+            notes.append(
+                f"corpus {name!r}: {100 * overlap:.1f} % of its held-out {leakage.words}-grams also stand in "
+                f"{whose} training text; its loss measures memory as well"
+            )
     return notes

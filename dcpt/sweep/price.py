@@ -1,4 +1,9 @@
-"""What a sweep will cost, size by size, before anything starts."""
+"""What a sweep will cost, size by size, before anything starts.
+
+FLOPs are those of `dcpt.sweep.work`: training and evaluation of the runs that are not finished, an
+interrupted one counted whole. Hours are device hours by `Hardware`; the start of the workers, some ten
+seconds each, is not in them.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +18,18 @@ from dcpt.cost.hardware import Hardware, get_hardware
 from dcpt.run import store
 from dcpt.run.machine import count_cores, count_gpus
 from dcpt.sweep.prepare import Sweep
+from dcpt.sweep.spec import SweepSpec
 
 
 @dataclass(frozen=True)
 class Price:
-    """Cost of the runs still to do.
+    """Cost of the runs still to do, evaluations included.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per size: size, N, runs, finished, tokens, flops, hours_low, hours, hours_high.
+        One row per size: size, N, runs, finished, tokens (trained on), flops, hours_low, hours,
+        hours_high.
     hardware : Hardware
         What the hours are hours of.
     """
@@ -48,7 +55,7 @@ def price(sweep: Sweep) -> Price:
     work = sweep.design.work
     for name, rung in sweep.design.rungs.items():
         runs = [run for run in sweep.design.runs if run.size == name]
-        to_do = [run for run in runs if _open(sweep.root, run.run_id)]
+        to_do = [run for run in runs if is_open(sweep.root, run.run_id)]
         flops = sum(work[run.run_id] for run in to_do)
         low, likely, high = hardware.hours(flops)
         rows.append(
@@ -86,20 +93,46 @@ def check_limit(sweep: Sweep, cost: Price, hours: float | None, confirmed: bool)
     BudgetError
         When the upper end of the price exceeds the limit.
     """
-    limit = hours if hours is not None else sweep.spec.limit.hours
+    refuse_above_limit(sweep.spec.name, sweep.spec, cost.flops, hours, confirmed)
+
+
+def refuse_above_limit(
+    what: str, spec: SweepSpec, flops: float, hours: float | None, confirmed: bool
+) -> None:
+    """Refuse `flops` of work above the limit of a sweep file unless it is confirmed.
+
+    Parameters
+    ----------
+    what : str
+        Named in the message.
+    spec : SweepSpec
+        States the limit and the hardware.
+    flops : float
+        Work to do.
+    hours : float, optional
+        Limit in device hours that replaces the file's.
+    confirmed : bool
+        Whether the user said yes to any cost.
+
+    Raises
+    ------
+    BudgetError
+        When the upper end of the hours, or the FLOPs, exceed the limit.
+    """
     if confirmed:
         return
-    if limit is not None and cost.hours[2] > limit:
+    hardware = get_hardware(spec.hardware)
+    longest = hardware.hours(flops)[2]
+    limit = hours if hours is not None else spec.limit.hours
+    hint = "pass --yes, raise the limit, or do less"
+    if limit is not None and longest > limit:
         raise BudgetError(
-            f"{sweep.spec.name}: up to {cost.hours[2]:.3g} {cost.hardware.name} hours; "
-            f"the limit is {limit:g}.",
-            hint="pass --yes, raise the limit, or trim the sweep",
+            f"{what}: up to {longest:.3g} {hardware.name} hours; the limit is {limit:g}.", hint=hint
         )
-    cap = sweep.spec.limit.flops
-    if cap is not None and cost.flops > cap:
+    cap = spec.limit.flops
+    if cap is not None and flops > cap:
         raise BudgetError(
-            f"{sweep.spec.name}: {format_quantity(cost.flops)} FLOPs; the limit is {format_quantity(cap)}.",
-            hint="pass --yes, raise the limit, or trim the sweep",
+            f"{what}: {format_quantity(flops)} FLOPs; the limit is {format_quantity(cap)}.", hint=hint
         )
 
 
@@ -110,6 +143,7 @@ def wall_hours(cost: Price, slots: int | None = None) -> tuple[float, float, flo
     return low / width, likely / width, high / width
 
 
-def _open(root: Path, run_id: str) -> bool:
+def is_open(root: Path, run_id: str) -> bool:
+    """Whether a run of the sweep's folder has not finished."""
     folder = store.run_folder(root, run_id)
     return not folder.exists() or store.status(folder) != "finished"

@@ -35,7 +35,11 @@ class SweepResult:
 
 
 def run_sweep(
-    sweep: Sweep, slots: int | None = None, device: str = "auto", listen: Listener | None = None
+    sweep: Sweep,
+    slots: int | None = None,
+    device: str = "auto",
+    listen: Listener | None = None,
+    precision: str = "fp32",
 ) -> SweepResult:
     """Bring every run of the sweep to its end and write ``losses.csv``.
 
@@ -49,6 +53,8 @@ def run_sweep(
         auto, cpu or cuda.
     listen : callable, optional
         Called with every event of the workers.
+    precision : str
+        fp32 or bf16.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def run_sweep(
         When it was stopped. Then, too, ``losses.csv`` holds the runs that had finished.
     """
     try:
-        outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen)
+        outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen, precision)
     except (KeyboardInterrupt, DataError):
         with suppress(DataError):  # what stopped the sweep is the news, not what follows from it
             collect(sweep.root, sweep.design.runs).write(sweep.root / LOSSES)

@@ -7,6 +7,7 @@ import pandas as pd
 from dcpt.core.run_record import RunRecord
 from dcpt.run import store
 from dcpt.sweep.prepare import Sweep
+from dcpt.sweep.shares import DIGITS
 
 COLUMNS = ("run_id", "size", "kind", "r", "seed", "status", "step", "steps", "r_seen", "seconds", "reason")
 
@@ -31,7 +32,7 @@ def status_frame(sweep: Sweep) -> pd.DataFrame:
                 "run_id": run.run_id,
                 "size": run.size,
                 "kind": run.kind,
-                "r": run.r,
+                "r": round(run.r, DIGITS),
                 "seed": run.seed,
                 "status": state,
                 "step": step,

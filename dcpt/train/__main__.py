@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
         command.add_argument("--precision", default="fp32", help="fp32 or bf16 (default: fp32)")
         command.add_argument("--threads", type=int, default=None, help="CPU threads (default: 1)")
-    count = commands.add_parser("count", help="print the parameters of a model by component")
-    count.add_argument("model", type=Path, help="JSON file of a ModelSpec")
+    count = commands.add_parser("count", help="print the parameters of models by component, one line each")
+    count.add_argument("models", metavar="model", type=Path, nargs="+", help="JSON file of a ModelSpec")
     options = parser.parse_args(arguments)
     # One thread unless asked: several processes with more than one each stall one another. This must
     # stand before torch is imported.
@@ -46,10 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             if options.command == "count":
-                return _count(options.model, emit)
+                return _count(options.models, emit)
             return _train(options, parent, emit)
         except DcptError as error:
-            print(error, file=sys.stderr)
+            # One line: who starts `count` shows the last one.
+            hint = f" ({error.hint})" if error.hint is not None else ""
+            print(f"{error.message}{hint}", file=sys.stderr)
             return error.exit_code
 
 
@@ -92,17 +94,21 @@ def _train(options: argparse.Namespace, parent: int, emit: Callable[[dict[str, A
     return 0 if finished else RunError.exit_code
 
 
-def _count(path: Path, emit: Callable[[dict[str, Any]], None]) -> int:
+def _count(paths: Sequence[Path], emit: Callable[[dict[str, Any]], None]) -> int:
     from dcpt.core.errors import DataError
     from dcpt.core.run_spec import ModelSpec, from_dict
-    from dcpt.train.model import count_on_meta, quiet_transformers
+    from dcpt.train.model import check_described, count_on_meta, quiet_transformers
 
     quiet_transformers()
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON ({error}).") from None
-    emit(count_on_meta(from_dict(ModelSpec, document, str(path))))
+    for path in paths:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read as JSON ({error}).") from None
+        model = from_dict(ModelSpec, document, str(path))
+        counts = count_on_meta(model)
+        check_described(model)
+        emit(counts)
     return 0
 
 

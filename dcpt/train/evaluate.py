@@ -63,15 +63,14 @@ def read_heldout(
 ) -> list[HeldOut]:
     """Held-out windows of every corpus that has a held-out part.
 
-    Inside a side the corpora weigh as in the mixture's last phase; a side that the mixture leaves
-    out weighs them by their training tokens.
+    Inside a side the corpora weigh as the mixture's `weights` say, or else by their training tokens; the
+    shares in force do not count, so that the pooled loss is the same quantity at every r and at the base.
 
     Raises
     ------
     DataError
         When a held-out part has too few windows.
     """
-    shares = mixture.phases[-1].shares
     found = []
     for role in ROLES:
         side = {
@@ -79,9 +78,9 @@ def read_heldout(
             for name, corpus in corpora.items()
             if corpus.info.role == role and corpus.info.heldout.tokens > 0
         }
-        weights = {name: shares.get(name, 0.0) for name in side}
-        if not sum(weights.values()) > 0:
-            weights = {name: float(corpus.info.train.tokens) for name, corpus in side.items()}
+        weights = {
+            name: mixture.weights.get(name, float(corpus.info.train.tokens)) for name, corpus in side.items()
+        }
         total = sum(weights.values())
         for name, corpus in side.items():
             windows = heldout_windows(corpus, context, sequences)

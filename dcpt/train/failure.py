@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,10 +51,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+# EFBIG is what a process limited by `ulimit -f` gets.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def _is_disk_full(error: BaseException) -> bool:
     # safetensors raises its own error class, with the system's message in it.
-    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or (
-        "No space left on device" in str(error) or "Disk quota exceeded" in str(error)
+    return (isinstance(error, OSError) and error.errno in _NO_ROOM) or any(
+        os.strerror(number) in str(error) for number in _NO_ROOM
     )
 
 

@@ -12,7 +12,7 @@ from dcpt.core.errors import DataError
 from dcpt.core.run_spec import RunSpec
 from dcpt.corpus.batches import BatchReader
 from dcpt.corpus.sampler import MixtureSampler
-from dcpt.corpus.shards import TokenCorpus, open_corpus
+from dcpt.corpus.shards import SPLITS, SplitInfo, TokenCorpus, open_corpus
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Mixture:
 
 
 def open_corpora(root: Path, spec: RunSpec) -> dict[str, TokenCorpus]:
-    """Open a run's corpora.
+    """Open a run's corpora; each stream is compared with its SHA-256 once per process.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def open_corpora(root: Path, spec: RunSpec) -> dict[str, TokenCorpus]:
     Raises
     ------
     DataError
-        When a corpus is absent or is not the one the spec was made with.
+        When a corpus is absent, is not the one the spec was made with, or its tokens are not as written.
     """
     corpora = {}
     for wanted in spec.corpora:
-        corpus = open_corpus(root / "corpus" / wanted.name)
+        corpus = _open_verified(root / "corpus" / wanted.name)
         for what, got, want in (
             ("content hash", corpus.info.hash, wanted.hash),
             ("role", corpus.info.role, wanted.role),
@@ -57,6 +57,24 @@ def open_corpora(root: Path, spec: RunSpec) -> dict[str, TokenCorpus]:
                 )
         corpora[wanted.name] = corpus
     return corpora
+
+
+# What was verified in this process: path, size, time of change and SHA-256 of each stream.
+_verified: set[tuple[str, int, int, str]] = set()
+
+
+def _open_verified(folder: Path) -> TokenCorpus:
+    corpus = open_corpus(folder)
+    seals = set()
+    for split in SPLITS:
+        path = folder / f"{split}.bin"
+        stat = path.stat()
+        size: SplitInfo = getattr(corpus.info, split)
+        seals.add((str(path), stat.st_size, stat.st_mtime_ns, size.sha256))
+    if not seals <= _verified:
+        corpus = open_corpus(folder, verify=True)
+        _verified.update(seals)
+    return corpus
 
 
 def open_mixture(corpora: dict[str, TokenCorpus], spec: RunSpec) -> Mixture:

@@ -14,12 +14,20 @@ from transformers.utils import logging as transformers_logging
 from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_spec import ModelSpec
+from dcpt.train.causality import check_causal, check_causal_by_stand_in
+from dcpt.train.family import check_family
 
-ATTENTION = "sdpa"
-"""PyTorch's fused attention: no score matrix is kept, and a plain causal mask is never built."""
-
-# Written by save_pretrained beside the fields of a configuration; no arguments of it.
-_NOT_FIELDS = ("model_type", "architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path")
+# Written by save_pretrained beside the fields of a configuration; no arguments of it. auto_map names Python
+# code of a checkpoint's own, which is never run.
+_NOT_FIELDS = (
+    "model_type",
+    "architectures",
+    "transformers_version",
+    "torch_dtype",
+    "dtype",
+    "_name_or_path",
+    "auto_map",
+)
 
 _ATTENTION_WORDS = ("attn", "attention")
 _MLP_WORDS = ("mlp", "feed_forward", "ffn", "experts", "moe", "fc1", "fc2")
@@ -46,13 +54,20 @@ def read_config(model: ModelSpec, folder: Path | None = None) -> PreTrainedConfi
     ConfigError
         When the family is unknown to this `transformers` or refuses the fields.
     """
+    check_family(model.family, folder)
     try:
         if folder is not None:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         else:
+            # Looks the family up among the classes of transformers: no code of others can come in.
             fields = {key: value for key, value in model.config.items() if key not in _NOT_FIELDS}
             config = AutoConfig.for_model(model.family, **_plain(fields))
     except Exception as error:  # configurations check themselves, each with exceptions of its own
+        if "trust_remote_code" in str(error):
+            raise ConfigError(
+                f"{folder}: asks for Python code of its own to be run, which never happens.",
+                hint="use a checkpoint of a family that transformers has itself",
+            ) from None
         where = folder if folder is not None else f"model family {model.family!r}"
         raise ConfigError(f"{where}: no usable model configuration ({_one_line(error)}).") from None
     if config.model_type != model.family:
@@ -72,7 +87,9 @@ def draw_model(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
         When the configuration describes no buildable causal language model.
     """
     torch.manual_seed(seed)
-    return _build(config).float()
+    network = _build(config).float()
+    check_causal(network)
+    return network
 
 
 def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
@@ -83,6 +100,8 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
     DataError
         When the folder is absent, its weights are not those the spec was made with, or some of the
         network's weights are not in it.
+    ConfigError
+        When its family is unknown, needs code of its own, or is not causal.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected a transformers checkpoint.")
@@ -99,9 +118,9 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
             folder,
             config=config,
             dtype=torch.float32,
-            attn_implementation=ATTENTION,
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -114,6 +133,7 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.data = parameter.data.clone()
+    check_causal(network)
     return network
 
 
@@ -143,14 +163,28 @@ def count_parameters(network: PreTrainedModel) -> dict[str, int]:
 def count_on_meta(model: ModelSpec) -> dict[str, int]:
     """Parameters by component of a model that is described but not built (see `count_parameters`)."""
     with torch.device("meta"):
-        config = read_config(model, Path(model.checkpoint) if model.checkpoint is not None else None)
-        return count_parameters(_build(config))
+        return count_parameters(_build(read_config(model, _folder(model))))
+
+
+def check_described(model: ModelSpec) -> None:
+    """Refuse a model that is described but not built when its family is not causal.
+
+    Raises
+    ------
+    ConfigError
+        As `read_config`, or when a small network of the same configuration is not causal.
+    """
+    check_causal_by_stand_in(read_config(model, _folder(model)))
 
 
 def head_size(network: PreTrainedModel) -> int:
     """Parameters of the output head's matrix, tied or not."""
     head = network.get_output_embeddings()
     return 0 if head is None else int(head.weight.numel())
+
+
+def _folder(model: ModelSpec) -> Path | None:
+    return Path(model.checkpoint) if model.checkpoint is not None else None
 
 
 def _component(path: str, owner: nn.Module, head: nn.Module | None) -> str:
@@ -170,8 +204,13 @@ def _component(path: str, owner: nn.Module, head: nn.Module | None) -> str:
 
 def _build(config: PreTrainedConfig) -> PreTrainedModel:
     try:
-        return AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:  # as above; the cause stays attached, since it may be a lack of memory
+        if "Unrecognized configuration class" in str(error):  # what follows is a list of all others
+            raise ConfigError(
+                f"model family {config.model_type!r}: transformers has no causal language model of it.",
+                hint="choose a causal family such as llama",
+            ) from None
         raise ConfigError(
             f"model family {config.model_type!r}: cannot be built ({_one_line(error)})."
         ) from error

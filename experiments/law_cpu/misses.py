@@ -1,6 +1,6 @@
 """Where the law misses: errors on the target beside a baseline's, seed noise, and the ratio's effect by size.
 
-    python experiments/law_cpu/misses.py
+python experiments/law_cpu/misses.py
 """
 
 from __future__ import annotations

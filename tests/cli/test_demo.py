@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -50,3 +51,54 @@ def test_dry_run_trains_nothing(sweep: Path, folder: Path, call: Callable[..., A
     assert not (folder / "fits").exists()
     document = call("demo", "--dry-run", "--json").document
     assert (document["kind"], document["runs"], document["dry_run"]) == ("demo", 22, True)
+
+
+def test_the_limit_holds_for_the_sweep(sweep: Path, folder: Path, call: Callable[..., Any]) -> None:
+    path = Path(shutil.move(sweep, folder / "experiments" / "demo")) / "sweep.yaml"
+    path.write_text(path.read_text().replace("limit: {hours: 1}", "limit: {flops: 1M}"))
+    answer = call("demo")
+    assert answer.code == 6
+    assert "BudgetError: mine: " in answer.err
+    assert "the limit is 1M" in answer.err
+    assert not (path.parent / "runs").exists()
+    assert call("demo", "--dry-run", "--yes").code == 0
+
+
+def test_the_limit_holds_for_the_launch(ready: Path, folder: Path, call: Callable[..., Any]) -> None:
+    """The sweep has nothing left to do; the target's run has. What is refused is not written down."""
+    path = ready / "sweep.yaml"
+    path.write_text(path.read_text().replace("limit: {hours: 1}", "limit: {flops: 1M}"))
+    answer = call("demo")
+    assert answer.code == 6
+    assert "BudgetError: launch: " in answer.err
+    assert not (folder / "fits" / "demo" / "launch.json").exists()
+
+
+def test_a_launch_is_written_down_before_it_starts(
+    ready: Path, folder: Path, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dcpt.launch import launch as module
+
+    def stop(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "execute", stop)
+    assert call("demo").code == 130
+    fits = folder / "fits" / "demo"
+    document = json.loads((fits / "launch.json").read_text())
+    assert document["runs"][0]["planned"] is True
+    assert not (fits / "launched.csv").exists()
+    (fits / "launch.json").unlink()
+    answer = call("launch", "fits/demo", "--sweep", "experiments/demo", "--dry-run", "--json")
+    priced = answer.document["launch"]
+    # The base is finished and costs nothing more.
+    assert "(its base is finished)" in answer.err
+    assert 0 < priced["flops_to_do"] < priced["flops"] == document["flops"]
+    assert call("launch", "fits/demo", "--sweep", "experiments/demo").code == 130
+    assert json.loads((fits / "launch.json").read_text()) == document
+
+
+def test_the_default_stays_under_its_limit(folder: Path, call: Callable[..., Any]) -> None:
+    answer = call("demo", "--dry-run")
+    assert answer.code == 0
+    assert "BudgetError" not in answer.err

@@ -59,8 +59,13 @@ def edit(folder: Path, old: str, new: str) -> None:
         ("tokens: 2560\n", "tokens: 10\n", ["base.tokens: less than one step of 64 tokens"]),
         ("role: domain", "role: general", ["there is no domain corpus; wanted at least one of each side"]),
         ("name: law", "name: prose", ["corpus names repeat: prose, prose"]),
-        ("hidden: 16", "hidden: 15", ["size 'small': hidden 15 does not split into 1 heads of even width"]),
+        ("hidden: 16", "hidden: 15", ["size 'small': hidden is 15; wanted an even number"]),
         ("- 0.8\n", "- 0.25\n", ["a ratio stands twice"]),
+        (
+            "  ratios:\n  - 0.25\n  - 0.8\n",
+            "  ratios: 0.5\n",
+            ["cpt.ratios: got 0.5; wanted a list such as [0.1, 0.5]"],
+        ),
         ("name: tiny", "nme: tiny", ["unknown key 'nme'", "did you mean 'name'?"]),
     ],
 )
@@ -117,7 +122,7 @@ def test_an_unusable_corpus(check: Any, tmp_path: Path, content: bytes | None, w
 
 
 def test_a_corpus_too_small_says_how_many_epochs(check: Any, tmp_path: Path) -> None:
-    """10,531 tokens are 658 windows of 16, of which the base uses 160 or 161; 9600 are asked for."""
+    """10,531 tokens are 658 windows of 16, all in play once the base leaves too few; 9600 are asked for."""
     document = tiny_document()
     document["cpt"]["budgets"] = [3200 * STEP]
     folder = write_sweep(tmp_path / "sweep", **document)
@@ -125,6 +130,6 @@ def test_a_corpus_too_small_says_how_many_epochs(check: Any, tmp_path: Path) -> 
     assert code == CONFIG
     assert (
         f"{folder / 'sweep.yaml'}: corpus 'prose': run small-r0.25-s0-d205k needs 154k tokens of it and "
-        "it has 7.95k after what the base has used: 19.3 epochs, more than max_epochs = 4."
+        "it has 10.5k: 14.6 epochs, more than max_epochs = 4."
     ) in said
     assert "raise cpt.max_epochs" in said

@@ -48,19 +48,9 @@ def test_chinchilla_allocation_from_scratch():
         assert size == pytest.approx(0.324 * compute ** (3 / 7), rel=2e-3)
 
 
-def test_dcpt_trade_off_of_table_5():
-    # Que et al. 2024, usage 1, chemistry, 1.8B, 10B tokens: general loss 2.8602 before, limit 3 %;
-    # the paper's law answers r_d = 0.924, the measured losses cross the limit at 0.9245.
-    ratio = np.array([0.90, 0.91, 0.92, 0.924, 0.93, 0.94, 1.0])
-    general = np.array([2.9052, 2.9193, 2.9376, 2.9445, 2.9644, 2.9848, 3.4667])
-    limit = 1.03 * 2.8602
-    assert limit == pytest.approx(2.9460, abs=5e-5)
-    assert np.interp(limit, general, ratio) == pytest.approx(0.92445, abs=5e-5)
-
-
 def test_dcpt_follows_table_5(shared):
-    # The same table as a file: with N and D fixed, the mixture term alone (E + C (s + eps)^-gamma)
-    # describes the general loss of s = 0.06 to 0.10 within 0.005 nats.
+    # Que et al. 2024, Table 5 (chemistry, 1.8B, 10B tokens): with N and D fixed, the mixture term alone
+    # (E + C (s + eps)^-gamma) describes the general loss of s = 0.06 to 0.10 within 0.005 nats.
     import pandas as pd
     from scipy.optimize import least_squares
 

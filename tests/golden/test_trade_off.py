@@ -26,7 +26,8 @@ class InterpolatedFit:
     law = SimpleNamespace(name="table", inputs=("N", "D", "s"), hash="table", names=())
     status, warnings, holdouts, mae = "converged", (), (), 0.0
     ranges = {"N": (1.8e9, 1.8e9), "D": (1e10, 1e10), "r": (0.9, 0.99)}  # noqa: RUF012
-    draws = np.empty((0, 0))
+    draws, resamples = np.empty((0, 0)), np.empty(0, dtype=int)
+    metric, unit = "loss", "nats_per_token"
 
     def __init__(self, eval_set: str, losses: np.ndarray) -> None:
         self.eval_set = self.role = eval_set

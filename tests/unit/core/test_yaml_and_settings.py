@@ -69,6 +69,7 @@ class Inner(Settings):
 class Outer(Settings):
     tokens: Quantity
     inner: tuple[Inner, ...] = ()
+    ratios: tuple[float, ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,9 @@ class Outer(Settings):
         ({"tokens": 1, "zzzz": 2}, "f: unknown key 'zzzz'.", None),
         # The misspelt key explains the missing one.
         ({"token": 1}, "f: unknown key 'token' (and 1 more).", "did you mean 'tokens'?"),
+        ({"tokens": 1, "ratios": 0.5}, "f: ratios: got 0.5; wanted a list such as [0.1, 0.5].", None),
+        ({"tokens": 1, "ratios": "60k"}, "f: ratios: got '60k'; wanted a list such as [60k].", None),
+        ({"tokens": 1, "inner": {}}, "f: inner: got {}; wanted a list.", None),
         ({"tokens": 1, "inner": [{"width": "a"}]}, "f: inner[0].width: got 'a'; input should be", None),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.mixture import MixturePhase, MixtureSpec
-from dcpt.corpus.batches import BatchReader, heldout_windows
+from dcpt.corpus.batches import BatchReader, heldout_windows, heldout_windows_available
 from dcpt.corpus.sampler import MixtureSampler
 from dcpt.corpus.shards import open_corpus
 
@@ -31,7 +31,8 @@ def test_a_batch_is_the_windows_the_sampler_names(corpora):
         assert tokens.dtype == np.int64
         corpus, window = sampler.sequences((step - 1) * 8, 8)
         for row, place, index in zip(tokens, corpus, window, strict=True):
-            assert row.tolist() == corpora[sampler.names[place]].window(int(index), 10).tolist()
+            stream = corpora[sampler.names[place]].train
+            assert row.tolist() == stream[index * 10 : index * 10 + 11].tolist()
 
 
 def test_batches_do_not_depend_on_what_was_read_before(corpora):
@@ -60,6 +61,8 @@ def test_heldout_windows_are_evenly_spaced_and_always_the_same(corpora):
     assert (np.diff(windows[:, 0]) == 10).all()
     assert (windows == heldout_windows(corpora["g"], 5, 10)).all()
     assert heldout_windows(corpora["g"], 5, 1000).shape == (20, 6)
+    assert heldout_windows_available(corpora["g"].info, 5) == 20
+    assert heldout_windows_available(corpora["g"].info, 1000) == 0
     assert heldout_windows(corpora["g"], 10, 4, split="train")[0, 0] == 0
 
 

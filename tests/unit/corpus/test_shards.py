@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dcpt.core.errors import ConfigError, DataError
+from dcpt.corpus.batches import heldout_windows
 from dcpt.corpus.shards import open_corpus, read_corpus, token_dtype, write_corpus
 
 
@@ -25,11 +26,10 @@ def test_what_is_written_is_read(make_corpus, dtype):
 def test_windows_share_one_token_and_predict_each_once(make_corpus):
     corpus = open_corpus(make_corpus(train=1001))
     assert corpus.n_windows(100) == 10
-    windows = [corpus.window(index, 100) for index in range(10)]
-    assert np.concatenate([window[1:] for window in windows]).tolist() == list(range(1, 1001))
+    windows = heldout_windows(corpus, 100, 10, split="train")
+    assert windows[:, 1:].ravel().tolist() == list(range(1, 1001))
+    assert (windows[1:, 0] == windows[:-1, -1]).all()
     assert open_corpus(make_corpus("short", train=1000)).n_windows(100) == 9
-    with pytest.raises(ConfigError, match="wanted 0 to 9"):
-        corpus.window(10, 100)
     with pytest.raises(ConfigError, match="context is 0"):
         corpus.n_windows(0)
 

@@ -31,6 +31,17 @@ def test_a_text_file_is_a_document_and_folders_and_globs_are_sorted(tmp_path):
     assert read("/", kind="text", path=str(tmp_path / "note.md")) == ["other"]
 
 
+def test_a_long_text_file_or_the_only_one_is_cut_into_documents(tmp_path):
+    paragraph = "a line of words\n" * 20 + "\n"
+    (tmp_path / "short.txt").write_text(paragraph * 30, encoding="utf-8")
+    assert len(read(tmp_path, kind="text", path=".")) > 1
+    (tmp_path / "long.txt").write_text(paragraph * 300, encoding="utf-8")
+    documents = read(tmp_path, kind="text", path=".")
+    assert documents[-1] == paragraph * 30  # one of several, and below 64 000 characters
+    assert "".join(documents[:-1]) == paragraph * 300
+    assert len(documents) > 10
+
+
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
 def test_jsonl_rows_are_documents(tmp_path, name):
     data = b'{"text": "one", "id": 1}\n\n{"text": "two\\n\\u00e9"}\n'

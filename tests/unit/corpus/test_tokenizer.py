@@ -70,3 +70,17 @@ def test_changed_or_missing_tokenizers_are_refused(bpe, tmp_path):
         load_tokenizer(TokenizerSpec(kind="hf", path="no/such-tokenizer"), tmp_path)
     with pytest.raises(ConfigError, match="wanted hf"):
         load_tokenizer(TokenizerSpec(), tmp_path)
+
+
+def test_a_tokenizer_that_brings_its_own_code_is_refused_and_the_code_is_not_run(tmp_path):
+    mark = tmp_path / "the code ran"
+    folder = tmp_path / "tok"
+    folder.mkdir()
+    (folder / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    config = {"tokenizer_class": "OwnTokenizer", "auto_map": {"AutoTokenizer": ["own.OwnTokenizer", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="Python code of its own") as caught:
+        load_tokenizer(TokenizerSpec(kind="hf", path="tok"), tmp_path)
+    assert len(caught.value.message.splitlines()) == 1
+    assert caught.value.hint
+    assert not mark.exists()

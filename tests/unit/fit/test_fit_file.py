@@ -24,6 +24,7 @@ def test_a_fit_survives_its_dictionary(make, law):
     assert again.to_dict() == fit.to_dict()
     np.testing.assert_array_equal(again.theta, fit.theta)
     np.testing.assert_array_equal(again.draws, fit.draws)
+    np.testing.assert_array_equal(again.resamples, fit.resamples)
     assert again.warnings == fit.warnings
     assert again.predict(7e6, 2e7, 0.3).equals(fit.predict(7e6, 2e7, 0.3))
 
@@ -68,6 +69,21 @@ def test_several_sets_of_a_side_must_be_named(fits):
         FitSet((parts[0], parts[0]))
 
 
+def test_metrics_of_one_set_are_kept_apart(fits):
+    fit = fits.get("d-cpt", "domain")
+    bits = LawFit.from_dict({**fit.to_dict(), "metric": "bpb", "unit": "bits_per_byte"})
+    both = FitSet((fit, bits))
+    assert both.get("d-cpt", "domain", "bpb") is bits
+    for ask in (both.best, lambda side: both.get("d-cpt", side)):
+        with pytest.raises(ConfigError, match="several metrics: loss, bpb"):
+            ask("domain")
+    with pytest.raises(ConfigError, match=r"'domain \(ppl\)' is not there"):
+        both.get("d-cpt", "domain", "ppl")
+    assert set(both.holdout_frame()["unit"]) == {"nats_per_token", "bits_per_byte"}
+    assert "bits/byte" in bits.summary()
+    assert "nats" not in bits.summary() + repr(bits)
+
+
 def test_a_refused_law_is_left_out_with_its_reason(make):
     fits = fit_table(make(noise=0.002, ratios=(0.5,)), bootstrap=0)
     assert fits.laws == ("chinchilla",)
@@ -84,6 +100,9 @@ def test_a_changed_law_or_broken_file_is_refused(fits, tmp_path):
         ({"law": "d-cptt"}, "did you mean 'd-cpt'"),
         ({"values": {}}, "'E' of a fit is missing"),
         ({"draws": [[1.0]]}, "is not a fit"),
+        ({"resamples": [0]}, "wanted 25 ascending numbers"),
+        ({"resamples": list(range(24, -1, -1))}, "wanted 25 ascending numbers"),
+        ({"resamples": [0.5] * 25}, "is not a fit"),
     ):
         broken = {**document, "fits": [{**document["fits"][0], **change}]}
         path.write_text(json.dumps(broken))

@@ -10,7 +10,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.fit import fit_law
 from dcpt.fit.baselines import fit_constant, fit_log_linear
 from dcpt.fit.batch import solve_batch
-from dcpt.fit.bootstrap import run_weights
+from dcpt.fit.bootstrap import refit, run_weights
 from dcpt.fit.dataset import prepare
 from dcpt.fit.objective import Problem
 from dcpt.fit.predict import observation_bounds
@@ -47,6 +47,29 @@ def test_batched_refits_reach_the_trust_region_optimum(leads):
     for row, value in zip(weights, batch.objective, strict=True):
         _, slow, _ = solve_from(problem, point.u, weights=row)
         assert value <= slow * (1 + 1e-4)
+
+
+def test_a_failed_refit_leaves_a_gap_in_the_numbers(make, monkeypatch):
+    whole = fit_law("chinchilla", make(noise=0.003), "domain", bootstrap=20, holdouts=False)
+    assert list(whole.resamples) == list(range(20))
+
+    def lose_two(*arguments):
+        found = refit(*arguments)
+        found.converged[[3, 11]] = False
+        return found
+
+    monkeypatch.setattr("dcpt.fit.bootstrap.refit", lose_two)
+    fit = fit_law("chinchilla", make(noise=0.003), "domain", bootstrap=20, holdouts=False)
+    assert list(fit.resamples) == [i for i in range(20) if i not in (3, 11)]
+    assert fit.draws_converged == 0.9
+    np.testing.assert_array_equal(fit.draws, whole.draws[fit.resamples])
+
+
+@pytest.mark.parametrize("option", ["delta", "bootstrap"])
+def test_a_bad_option_is_named_alone(make, option):
+    with pytest.raises(ConfigError, match=f"fit: {option} is") as caught:
+        fit_law("chinchilla", make(), "domain", **{option: {"delta": 0, "bootstrap": -1}[option]})
+    assert {"delta": "bootstrap", "bootstrap": "delta"}[option] not in caught.value.message
 
 
 @pytest.mark.parametrize("run_noise", [0.0, 0.004])

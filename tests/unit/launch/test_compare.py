@@ -11,6 +11,7 @@ import pytest
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
+from dcpt.fit.fit_file import FitSet
 from dcpt.launch.compare import Comparison, compare
 from dcpt.plan.make_plan import make_plan
 from dcpt.plan.objective import Objective
@@ -106,6 +107,24 @@ def test_a_comparison_survives_its_file(synthetic, fits, plan, tmp_path) -> None
     path.write_text(json.dumps({**document, "level": "high"}))
     with pytest.raises(DataError, match="level"):
         Comparison.load(path)
+
+
+def test_a_plan_in_bits_per_byte_is_compared_in_bits_per_byte(synthetic, fits) -> None:
+    bits = FitSet([synthetic.fit_of(side, metric="bpb", scale=0.4) for side in ("general", "domain")])
+    plan = make_plan(bits, Objective.of({"N": N, "D": D, "keep": "general <= -1%", "general_now": 1.32}))
+    nats = launched(synthetic, [plan.r]).frame
+    both = pd.concat(
+        [nats, nats.assign(metric="bpb", unit="bits_per_byte", value=0.4 * nats["value"] + 0.01)]
+    )
+    found = compare(plan, LossTable.from_frame(both), bits)
+    assert (found.metric, found.unit, len(found.rows)) == ("bpb", "bits_per_byte", 2)
+    assert [row.error for row in found.rows] == pytest.approx([0.01, 0.01])
+    assert "losses in bits per byte" in found.summary()
+    assert "nats" not in found.summary()
+    with pytest.raises(DataError, match="with metric bpb; found general, domain with loss"):
+        compare(plan, LossTable.from_frame(nats), bits)
+    with pytest.raises(ConfigError, match="in nats per token; the plan is in bits per byte"):
+        compare(plan, LossTable.from_frame(nats.assign(metric="bpb")), bits)
 
 
 def test_the_table_has_the_verdicts(synthetic, fits, plan) -> None:

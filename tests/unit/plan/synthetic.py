@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dcpt.core.loss_table import LossTable
+from dcpt.core.symbols import UNITS
 from dcpt.fit.dataset import Units
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
@@ -58,10 +59,12 @@ def fit_of(
     held_out: float | None = 0.01,
     baseline: float = 0.05,
     seed: int = 3,
+    scale: float = 1.0,
+    metric: str = "loss",
 ) -> LawFit:
     kind = get_law(law)
     values = values or (GENERAL if side == "general" else DOMAIN)
-    theta = np.array([values[name] for name in kind.names])
+    theta = np.array([values[name] * (scale if name in kind.linear_names else 1) for name in kind.names])
     rng = np.random.default_rng(seed)
     scores = []
     if held_out is not None:
@@ -69,8 +72,9 @@ def fit_of(
             for what, level, reach in ((LARGEST_N, 0.6e6, 1.0), (LARGEST_D, 1.3e6, 0.7)):
                 scores.append(HoldoutScore(what, level, model, 15, error, error / 3, 0.001, error / 3, reach))
     return LawFit(
-        law=kind, eval_set=side, role=side, metric="loss", unit="nats_per_token", theta=theta,
+        law=kind, eval_set=side, role=side, metric=metric, unit=UNITS[metric], theta=theta,
         draws=theta * np.exp(spread * rng.standard_normal((draws, len(theta)))),
+        resamples=np.arange(draws),
         units=Units(1e6, 1e6), ranges={"N": (0.055e6, 0.6e6), "D": (0.33e6, 1.3e6), "r": (0.1, 0.9)},
         status="converged", objective=1e-3, delta=1e-3, agree=4, starts=6, draws_converged=1.0,
         residual_sigma=noise, mae=0.005, mape=0.002, rows=60, runs=20, dropped={}, holdouts=tuple(scores),

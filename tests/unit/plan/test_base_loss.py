@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dcpt.core.errors import PlanError
+from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.plan.base_loss import find_base_loss
 from dcpt.plan.objective import Objective
@@ -43,6 +43,22 @@ def test_noisy_bases_give_an_error_that_covers_the_truth() -> None:
         truth = 1.2 + 2 * 2.4**-0.16
         inside += abs(np.log(base.value / truth)) <= 1.645 * base.log_sd
     assert inside >= 15  # 18 of 20 expected at 90 %
+
+
+def test_only_base_losses_of_the_fits_metric_and_unit_count(synthetic) -> None:
+    nats = synthetic.table()
+    both = LossTable.from_frame(
+        pd.concat(
+            [nats.frame, nats.frame.assign(metric="bpb", unit="bits_per_byte", value=lambda f: f.value / 3)]
+        )
+    )
+    value = {metric: find_base_loss(asking(), both, metric=metric).value for metric in ("loss", "bpb")}
+    assert value["bpb"] == pytest.approx(value["loss"] / 3, rel=1e-4)
+    with pytest.raises(PlanError, match="base losses of 0 other sizes in bits per byte") as caught:
+        find_base_loss(asking(), nats, metric="bpb")
+    assert "bits per byte" in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="in nats per token; wanted bits per byte"):
+        find_base_loss(asking(), nats, unit="bits_per_byte")
 
 
 @pytest.mark.parametrize("sizes", [(), (0.1e6,), (0.1e6, 0.2e6)])

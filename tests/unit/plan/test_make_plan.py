@@ -4,10 +4,13 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dcpt.core.errors import ConfigError, DataError, PlanError
+from dcpt.core.loss_table import LossTable
 from dcpt.fit.doubt import FitWarning
+from dcpt.fit.fit import fit_table
 from dcpt.fit.fit_file import FitSet
 from dcpt.plan.evidence import choose_fit, fit_used, law_used
 from dcpt.plan.make_plan import make_plan
@@ -175,6 +178,59 @@ def test_no_draws_give_no_interval(synthetic) -> None:
     assert np.isfinite(plan.r)
     assert Plan.from_dict(plan.to_dict()).to_dict() == plan.to_dict()
     assert "interval" not in plan.summary().split("\n")[2]
+
+
+def test_draws_are_paired_by_their_resample(synthetic, fits, plan) -> None:
+    general, domain = fits
+    kept = np.delete(np.arange(200), 7)
+
+    def some(fit, rows):
+        return dataclasses.replace(fit, draws=fit.draws[rows], resamples=fit.resamples[rows])
+
+    gap = make_plan(FitSet((some(general, kept), domain), {}), asking())
+    both = make_plan(FitSet((some(general, kept), some(domain, kept)), {}), asking())
+    assert len(gap.r_draws) == 199
+    np.testing.assert_array_equal(gap.r_draws, both.r_draws)
+    apart = FitSet((some(general, np.arange(100)), some(domain, np.arange(100, 200))), {})
+    assert kinds(make_plan(apart, asking()))["no_interval"] == "doubt"
+
+
+def test_the_ratio_is_the_same_in_nats_and_in_bits_per_byte(synthetic) -> None:
+    nats = synthetic.table().frame
+    # Bytes per token of one tokenizer on the two sides: fewer on the side that it was not made for.
+    width = nats["role"].map({"general": 4.1, "domain": 3.3})
+    bits = nats.assign(metric="bpb", unit="bits_per_byte", value=nats["value"] / width / np.log(2))
+    table = LossTable.from_frame(pd.concat([nats, bits]))
+    sets = {
+        metric: fit_table(table, ("d-cpt",), metric=metric, bootstrap=40, holdouts=False)
+        for metric in ("loss", "bpb")
+    }
+    for N, keep, source in ((0.6e6, "-6%", "measured"), (1.2e6, "-2%", "estimated")):
+        asked = asking(N=N, keep=f"general <= {keep}", general_now=None)
+        plans = {metric: make_plan(fits, asked, table) for metric, fits in sets.items()}
+        assert plans["bpb"].r == pytest.approx(plans["loss"].r, abs=1e-3)
+        assert plans["bpb"].r_lo == pytest.approx(plans["loss"].r_lo, abs=5e-3)
+        assert (plans["bpb"].binding, plans["bpb"].base.source) == ("ceiling", source)
+        ratio = plans["loss"].ceiling / plans["bpb"].ceiling
+        assert ratio == pytest.approx(4.1 * np.log(2), rel=1e-3)
+    plan = plans["bpb"]
+    assert (plan.metric, plan.unit) == ("bpb", "bits_per_byte")
+    assert {(law.metric, law.unit) for law in plan.laws.values()} == {("bpb", "bits_per_byte")}
+    assert f"ceiling {plan.ceiling:.4f} bits per byte" in plan.summary()
+    assert "nats" not in plan.summary() + "".join(caveat.message for caveat in plan.caveats)
+    assert "bits per byte" in plan._repr_html_()
+    assert Plan.from_dict(plan.to_dict()).to_dict() == plan.to_dict()
+    with pytest.raises(PlanError, match=r"or below 0\.1000 bits per byte"):
+        make_plan(sets["bpb"], asking(keep="general <= 0.1"), table)
+
+
+def test_sides_of_different_metrics_are_refused(synthetic) -> None:
+    general, domain = synthetic.fits()
+    other = synthetic.fit_of("domain", metric="bpb", scale=0.4)
+    with pytest.raises(ConfigError, match=r"metric loss \(nats per token\), the domain side on bpb"):
+        make_plan(FitSet((general, other), {}), asking())
+    with pytest.raises(ConfigError, match="several metrics: loss, bpb"):
+        make_plan(FitSet((general, domain, other), {}), asking())
 
 
 def test_an_empty_range_is_refused(fits) -> None:

@@ -83,8 +83,28 @@ def test_an_objective_is_read_from_yaml(tmp_path) -> None:
     objective = Objective.read(path)
     assert (objective.keep.kind, objective.keep.amount, objective.r_max) == ("increase", 0.02, 0.8)
     path.write_text("N: 7B\nkeep: general <= +0.02\n")
-    with pytest.raises(ConfigError, match=r"objective.yaml.D"):
+    with pytest.raises(ConfigError, match=r"objective.yaml: key 'D' is missing"):
         Objective.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "hint"),
+    [
+        ({"levl": 0.8}, "objective: unknown key 'levl'.", "did you mean 'level'?"),
+        ({"general_noww": 3}, "objective: unknown key 'general_noww'.", "did you mean 'general_now'?"),
+        ({"N": "many"}, "objective: N: got 'many'; wanted a number such as 7B, 1.3M or 20e9.", "magnitudes"),
+        ({"D": -1}, "objective: D: got -1; wanted a positive number such as 7B.", None),
+        ({"keep": "general <= lots"}, "objective: keep: got 'general <= lots'; wanted a limit on the", "+2%"),
+        ({"keep": "general <= 0"}, "objective: keep: got 'general <= 0'; the ceiling is 0.0; wanted", "+2%"),
+        ({"keep": None}, "objective: keep: got None; wanted a limit on the general loss.", "+2%"),
+        ({"r_min": 0}, "objective: r_min is 0.0; wanted a domain share between 0 and 1.", None),
+    ],
+)
+def test_a_mistake_is_said_once_with_the_way_out(change: dict[str, object], message: str, hint) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Objective.of({"N": 1e9, "D": 1e9, "keep": "general <= +2%", **change})
+    assert caught.value.message.startswith(message)
+    assert (hint is None and caught.value.hint is None) or hint in str(caught.value.hint)
 
 
 def test_an_objective_does_not_change() -> None:

@@ -85,6 +85,20 @@ def test_every_text_lies_inside_the_figure(theme) -> None:
                     assert box.y1 <= frame.y1 + 1, (name, text.get_text())
 
 
+@pytest.mark.parametrize("unit", ["nats per token", "bits per byte"])
+def test_labels_name_the_unit(unit) -> None:
+    drawn = (
+        loss_vs_ratio(curves().query("D == 1e8"), side="domain", unit=unit),
+        loss_vs_tokens(curves().query("N == 1e6"), unit=unit),
+        trade_off(pd.DataFrame({"r": R, "general": 2 + R, "domain": 3 - R}), unit=unit),
+        ratio_decision(DECISION, side="general", r=0.4, unit=unit),
+        measured_vs_fitted(pd.DataFrame({"N": [1e6], "measured": [3.0], "fitted": [3.1]}), unit=unit),
+        predicted_vs_measured(COMPARED, unit=unit),
+    )
+    for ax in drawn:
+        assert unit in ax.get_xlabel() + ax.get_ylabel()
+
+
 def test_labels_at_the_ends_do_not_touch() -> None:
     heights = style.spread_out([0.0, 1.0, 2.0, 50.0, 51.0], 11.0)
     assert np.diff(heights).min() >= 11.0 - 1e-9

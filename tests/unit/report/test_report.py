@@ -150,6 +150,18 @@ def test_fits_alone_make_a_page(synthetic, tmp_path) -> None:
     assert page.tags.count("script") == 0
 
 
+def test_a_page_in_bits_per_byte_never_says_nats(synthetic, tmp_path) -> None:
+    fits = FitSet([synthetic.fit_of(side, metric="bpb", scale=0.4) for side in ("general", "domain")])
+    fields = {"N": 1.2e6, "D": 1.3e6, "keep": "general <= -1%", "general_now": 1.32}
+    plan = make_plan(fits, Objective.of(fields))
+    frame = synthetic.table().frame
+    table = LossTable.from_frame(frame.assign(metric="bpb", unit="bits_per_byte", value=0.4 * frame["value"]))
+    text = Page(make_report(tmp_path, table, fits, plan).read_text(encoding="utf-8")).text
+    assert "nats" not in text
+    assert "General loss, bits per byte" in text
+    assert f"The ceiling is {plan.ceiling:.4f} bits per byte" in text
+
+
 def test_numbers_are_spelled_for_people() -> None:
     assert (loss(2.94584), loss(-0.012, signed=True), loss(None)) == ("2.9458", "−0.0120", "–")
     assert (number(0.000123456), percent(0.345, 1), power(8.4e20)) == ("0.0001235", "34.5 %", "8.4 × 10²⁰")

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tiny_text import STEP, tiny_document, write_sweep
+from tiny_text import CONTEXT, STEP, tiny_document, write_sweep
 
 from dcpt.core import files
 from dcpt.core.errors import BudgetError, ConfigError, DataError, RunError
@@ -134,6 +134,7 @@ def test_the_target(folder: Path) -> None:
 def test_sizes_that_cannot_be(folder: Path) -> None:
     for size, message in (
         ({"name": "b", "hidden": 16, "layers": 1, "inner": 32}, "sizes 'small' and 'b' have the same N = "),
+        ({"name": "b", "hidden": 15, "layers": 1}, "size 'b': hidden is 15; wanted an even number."),
         ({"name": "b", "hidden": 30, "layers": 1, "heads": 4}, "hidden 30 does not split into 4 heads"),
         ({"name": "b", "checkpoint": "none"}, "is not a readable transformers configuration"),
         ({"name": "b", "config": {"hidden_size": 16}}, "field 'num_hidden_layers' is missing"),
@@ -157,11 +158,15 @@ def test_price_and_limit(folder: Path) -> None:
     sweep = prepare(folder)
     cost = price(sweep)
     rung = sweep.design.rungs["small"]
-    steps = 40 + 2 * (24 + 4 + 6)
-    assert cost.flops == pytest.approx(steps * STEP * rung.flops_per_token)
+    # Evaluations of the base, and per ratio of the trunk and of two branches, on 16 windows of each corpus.
+    steps, evaluations = 40 + 2 * (24 + 4 + 6), 4 + 2 * (4 + 1 + 1)
+    a_third = 2 * 16 * CONTEXT / 3
+    assert cost.flops == pytest.approx((steps * STEP + evaluations * a_third) * rung.flops_per_token)
+    assert cost.frame["tokens"].sum() == steps * STEP
     assert wall_hours(cost, slots=2)[1] == pytest.approx(cost.hours[1] / 2)
     pretend(folder, sweep.design.runs[0])
-    assert price(sweep).flops == pytest.approx((steps - 40) * STEP * rung.flops_per_token)
+    rest = (steps - 40) * STEP + (evaluations - 4) * a_third
+    assert price(sweep).flops == pytest.approx(rest * rung.flops_per_token)
     check_limit(sweep, cost, None, False)
     with pytest.raises(BudgetError, match="the limit is 0"):
         check_limit(sweep, cost, 0.0, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from dcpt.train.model import draw_model, read_config
 from dcpt.train.optimizer import make_optimizer
 from dcpt.train.processor import Processor
 
+WEIGHTS = {"books": 0.75, "notes": 0.25}
+
 
 def test_pooled_sides_are_weighted_means_and_bpb_follows_from_the_loss(
     sweep: TinySweep, processor: Processor
@@ -23,7 +26,7 @@ def test_pooled_sides_are_weighted_means_and_bpb_follows_from_the_loss(
     spec = sweep.base()
     corpora = open_corpora(sweep.root, spec)
     network = draw_model(read_config(spec.model), 1)
-    sets = read_heldout(corpora, sweep.mixture(0.4), CONTEXT, 20)
+    sets = read_heldout(corpora, replace(sweep.mixture(0.4), weights=WEIGHTS), CONTEXT, 20)
     found = {(item.eval_set, item.metric): item for item in evaluate(network, processor, sets)}
     assert {name for name, _ in found} == {"general", "general/books", "general/notes", "domain"}
     books, notes, pooled = (found[name, "loss"] for name in ("general/books", "general/notes", "general"))
@@ -34,10 +37,15 @@ def test_pooled_sides_are_weighted_means_and_bpb_follows_from_the_loss(
     assert found["domain", "bpb"].value == pytest.approx(found["domain", "loss"].value / math.log(2) / 2.5)
 
 
-def test_a_side_the_mixture_leaves_out_weighs_by_training_tokens(sweep: TinySweep) -> None:
+@pytest.mark.parametrize("given", [{"books": 0.9, "notes": 0.1}, {}])
+def test_every_ratio_pools_a_side_with_the_same_weights(sweep: TinySweep, given: dict[str, float]) -> None:
     corpora = open_corpora(sweep.root, sweep.base())
-    weights = {item.name: item.weight for item in read_heldout(corpora, sweep.mixture(1.0), CONTEXT, 20)}
-    assert weights == {"books": pytest.approx(2 / 3), "notes": pytest.approx(1 / 3), "law": 1.0}
+    # books has twice the training tokens of notes; a side without weights goes by them
+    expected = {**(given or {"books": 2 / 3, "notes": 1 / 3}), "law": 1.0}
+    for r in (0.0, 0.25, 0.4, 1.0):
+        mixture = replace(sweep.mixture(r), weights=given)
+        found = {item.name: item.weight for item in read_heldout(corpora, mixture, CONTEXT, 20)}
+        assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_window_losses_equal_log_probabilities_taken_one_by_one(processor: Processor) -> None:

@@ -22,6 +22,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (OSError(errno.ENOSPC, "No space left on device"), Failure("disk full", True)),
         (caused(DataError("x: not written"), OSError(errno.ENOSPC, "full")), Failure("disk full", True)),
         (RuntimeError("I/O error: No space left on device (os error 28)"), Failure("disk full", True)),
+        (caused(DataError("x: not written"), OSError(errno.EFBIG, "large")), Failure("disk full", True)),
+        (RuntimeError("I/O error: File too large (os error 27)"), Failure("disk full", True)),
         (torch.OutOfMemoryError("CUDA out of memory"), Failure("out of memory", True)),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), Failure("out of memory", True)),
         (MemoryError(), Failure("out of memory", True)),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_sweep import LLAMA, VOCAB
+from transformers import AutoModelForCausalLM
 
 from dcpt.core.errors import ConfigError, DataError
-from dcpt.core.run_spec import ModelSpec
+from dcpt.core.run_spec import ModelSpec, to_dict
 from dcpt.cost.parameters import count_parameters as count_by_formula
+from dcpt.train.__main__ import main
+from dcpt.train.causality import check_causal
 from dcpt.train.model import (
+    check_described,
     count_on_meta,
     count_parameters,
     draw_model,
@@ -33,6 +38,11 @@ GPT2 = {
 NEOX = {
     "vocab_size": VOCAB, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "intermediate_size": 64, "max_position_embeddings": 16, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+
+BERT = {
+    "vocab_size": VOCAB, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 32, "max_position_embeddings": 16,
 }  # fmt: skip
 
 
@@ -76,6 +86,77 @@ def test_dropout_is_off() -> None:
 def test_an_impossible_network_is_a_config_error(model: ModelSpec) -> None:
     with pytest.raises(ConfigError, match="model"):
         draw_model(read_config(model), 1)
+
+
+@pytest.mark.parametrize(
+    ("family", "near"), [("lama", "llama"), ("nosuch", "llama, gpt_neox"), ("gptneox", "gpt_neox")]
+)
+def test_an_unknown_family_is_one_sentence_and_similar_names(family: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"has no model family '{family}'") as caught:
+        read_config(ModelSpec(family, {}))
+    assert len(caught.value.message) < 80
+    assert near in str(caught.value.hint)
+
+
+def test_a_family_that_is_no_language_model_is_one_sentence() -> None:
+    with pytest.raises(ConfigError, match="no causal language model") as caught:
+        draw_model(read_config(ModelSpec("t5", {})), 1)
+    assert len(caught.value.message) < 120
+
+
+@pytest.mark.parametrize("family", ["own_family", "llama"])
+def test_code_that_a_checkpoint_brings_is_never_run(
+    tmp_path: Path, family: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mark = tmp_path / "the code ran"
+    folder = tmp_path / "checkpoint"
+    draw_model(read_config(ModelSpec("llama", LLAMA)), 1).save_pretrained(folder)
+    (folder / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    config = json.loads((folder / "config.json").read_text())
+    auto_map = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    config = {**config, "model_type": family, "auto_map": auto_map}
+    (folder / "config.json").write_text(json.dumps(config))
+    spec = ModelSpec(family, config, str(folder))
+    if family == "llama":  # transformers has the family: its own code is used
+        assert load_model(spec, folder).config.model_type == "llama"
+        assert count_on_meta(spec)["attention"] > 0
+        assert draw_model(read_config(ModelSpec(family, config)), 1) is not None
+    else:
+        for refused in (lambda: load_model(spec, folder), lambda: count_on_meta(spec)):
+            with pytest.raises(ConfigError, match="Python code of the checkpoint's own") as caught:
+                refused()
+            assert caught.value.hint
+    (tmp_path / "model.json").write_text(json.dumps(to_dict(spec)))
+    assert main(["count", str(tmp_path / "model.json")]) == (0 if family == "llama" else 2)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox"])
+def test_causal_families_pass_and_stay_in_their_mode(family: str) -> None:
+    config = {"llama": LLAMA, "gpt2": GPT2, "gpt_neox": NEOX}[family]
+    network = draw_model(read_config(ModelSpec(family, config)), 1)
+    network.train()
+    check_causal(network)
+    assert network.training
+    check_described(ModelSpec(family, config))
+
+
+def test_a_network_that_sees_later_tokens_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = ModelSpec("bert", BERT)
+    for refused in (lambda: draw_model(read_config(model), 1), lambda: check_described(model)):
+        with pytest.raises(ConfigError, match="'bert': is not causal"):
+            refused()
+    (tmp_path / "model.json").write_text(json.dumps(to_dict(model)))
+    assert main(["count", str(tmp_path / "model.json")]) == 2
+    assert "is not causal" in capfd.readouterr().err.splitlines()[-1]
+    AutoModelForCausalLM.from_config(read_config(model)).save_pretrained(tmp_path / "bert")
+    with pytest.raises(ConfigError, match="'bert': is not causal"):
+        load_model(ModelSpec("bert", BERT, str(tmp_path / "bert")), tmp_path / "bert")
+    decoder = ModelSpec("bert", {**BERT, "is_decoder": True})
+    check_described(decoder)
+    draw_model(read_config(decoder), 1)
 
 
 def test_a_checkpoint_that_was_changed_or_lacks_weights_is_refused(tmp_path: Path) -> None:
