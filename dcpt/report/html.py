@@ -165,7 +165,7 @@ def _answer(plan: Plan) -> dict[str, Any]:
             {
                 "name": "Ceiling kept",
                 "value": f"in {percent(plan.kept_at_r)} of draws",
-                "note": "no ratio is surer"
+                "note": f"no ratio keeps it in {percent(plan.objective.level)}"
                 if plan.r_cautious is None
                 else f"in {level} of them at {percent(plan.r_cautious, 1)} domain",
             }
