@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not create $(VENV); on Debian or Ubuntu install the package python3-venv" >&2; exit 2; }
 	@where=$$($(PYTHON) -c "$$FIND_TORCH"); test -z "$$where" || { echo "using the torch in $$where"; echo "$$where" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/existing-torch.pth; }
 	@echo "installing dcpt and what it needs into $(VENV) (about a minute the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat -e ".[dev]"
 	@touch $(STAMP)
 
 demo: install

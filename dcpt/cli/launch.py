@@ -32,13 +32,21 @@ def launch(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Train the target at the planned ratio, from its own base. Safe to interrupt and to run again."""
+    from dcpt.cli.fit_folder import open_table
+    from dcpt.core.errors import ConfigError
     from dcpt.launch.launch import prepare_launch, run_launch
     from dcpt.plan.plan import Plan
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import refuse_above_limit
 
     folder = plan if plan.is_dir() else plan.parent
-    ready = prepare_launch(Plan.load(plan), prepare(sweep, data_root, show.say), tuple(ratio or ()), seed)
+    try:
+        fitted = open_table(folder, None)
+    except ConfigError:
+        fitted = None  # a plan that was moved away from its fits can still be launched
+    ready = prepare_launch(
+        Plan.load(plan), prepare(sweep, data_root, show.say), tuple(ratio or ()), seed, fitted
+    )
     spec = ready.spec
     to_do, finished = ready.flops_to_do, ready.finished
     low, likely, high = ready.hardware.hours(to_do)

@@ -17,7 +17,7 @@ def plan(
         Path | None, typer.Option(help="Take target and tolerance from this sweep file.")
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(help="'general <= +2%', '+0.05' or '2.95' (in the unit of the fits).")
+        str | None, typer.Option(help="'general <= +2%', 'general <= +0.05' or 'general <= 2.95'.")
     ] = None,
     objective: Annotated[Path | None, typer.Option(help="YAML file with the whole objective.")] = None,
     general_now: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,7 +46,9 @@ def new(
 
     path = folder / "sweep.yaml"
     fresh(path, force)
-    write_text(path, (resources("dcpt.sweep") / "demo.yaml").read_text(encoding="utf-8"))
+    text = (resources("dcpt.sweep") / "demo.yaml").read_text(encoding="utf-8")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name)
+    write_text(path, text.replace("\nname: demo\n", f"\nname: {name}\n"))
     if json:
         show.document("sweep-new", {"path": str(path)})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TEXT_ID = 0
+
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,11 @@ def load_tokenizer(spec: TokenizerSpec, root: Path) -> Tokenizer:
     if spec.kind != "hf" or spec.path is None:
         raise ConfigError("tokenizer: kind is bpe; wanted hf to load one.", hint="train it with train_bpe")
     local = Path(root) / Path(spec.path).expanduser()
+    if not local.exists() and not _HUB_NAME.fullmatch(spec.path):
+        raise DataError(
+            f"tokenizer {spec.path}: there is no folder {local}, and it is no hub name (org/name).",
+            hint="relative paths start at the folder given with --data-root, else at the sweep's",
+        )
     return _load_hf(str(local) if local.exists() else spec.path)
 
 

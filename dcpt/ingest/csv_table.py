@@ -13,6 +13,9 @@ from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import COLUMNS, REQUIRED, TEXT, LossTable
 from dcpt.core.table_file import read_frame
 
+LEAST_CREDIBLE = 1000.0
+"""Fewer parameters, or fewer tokens, than any language model was trained with."""
+
 
 @dataclass(frozen=True)
 class DropReport:
@@ -103,11 +106,15 @@ def read_csv(
         frame, offered = frame[[name for name in frame if name in COLUMNS]], read
     dropped: dict[str, int] = {}
     for name in REQUIRED:
-        if name in frame:
-            empty = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
-            if empty.any():
-                dropped[f"{name} is empty"] = int(empty.sum())
-                frame = frame[~empty]
+        if name not in frame:
+            raise DataError(
+                f"{path}: column {name!r} is missing; found {', '.join(map(str, found.columns))}.",
+                hint=f"map your own name to it: --map {name}=YOUR_COLUMN",
+            )
+        empty = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
+        if empty.any():
+            dropped[f"{name} is empty"] = int(empty.sum())
+            frame = frame[~empty]
     repeated = frame.duplicated()
     if repeated.any():
         dropped["repeats another row"] = int(repeated.sum())
@@ -117,8 +124,30 @@ def read_csv(
         raise DataError(f"{path}: none of its {offered} rows can be used ({reasons}).")
     if "source" not in frame:
         frame = frame.assign(source=source or path.name)
+    frame = frame.assign(r=_shares(frame["r"]))
     table = LossTable.from_frame(frame, scale=scale, roles=roles, where=str(path), rows=list(frame.index))
+    _check_units(table, path)
     return table, DropReport(offered, len(table), dropped, ignored)
+
+
+def _shares(values: pd.Series) -> pd.Series:
+    """Shares written as ``10%`` as numbers; everything else as it is."""
+    text = values.astype(str).str.strip()
+    if not text.str.endswith("%").all():
+        return values
+    numbers = pd.to_numeric(text.str.removesuffix("%"), errors="coerce")
+    return values if numbers.isna().any() else numbers / 100
+
+
+def _check_units(table: LossTable, path: Path) -> None:
+    """Refuse sizes and token counts that can only be thousands, millions or billions of something."""
+    for name, what in (("N", "parameters"), ("D", "tokens")):
+        most = float(table.frame[name].max())
+        if 0 < most < LEAST_CREDIBLE:
+            raise DataError(
+                f"{path}: {name} goes up to {most:g} {what}.",
+                hint=f"looks like billions or millions; pass --scale {name}=1e9 (or 1e6)",
+            )
 
 
 def _name_columns(

@@ -16,7 +16,7 @@ from dcpt.plan.base_loss import SAME_SIZE
 from dcpt.plan.plan import Plan
 from dcpt.run import store
 from dcpt.run.local import Listener, execute
-from dcpt.sweep.collect import collect
+from dcpt.sweep.collect import TOKENIZER_DIGITS, collect
 from dcpt.sweep.expand import target_run
 from dcpt.sweep.prepare import Sweep
 from dcpt.sweep.price import is_open
@@ -62,7 +62,13 @@ class Launch:
         return get_hardware(self.sweep.spec.hardware)
 
 
-def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed: int = 0) -> Launch:
+def prepare_launch(
+    plan: Plan,
+    sweep: Sweep,
+    ratios: Sequence[float] = (),
+    seed: int = 0,
+    fitted: LossTable | None = None,
+) -> Launch:
     """Write down the target's runs.
 
     Parameters
@@ -75,6 +81,8 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
         Further domain shares to train beside the planned one, to see the curve around it.
     seed : int
         Seed of the runs.
+    fitted : LossTable, optional
+        The losses the plan rests on, to make sure that the sweep still counts the same tokens.
 
     Returns
     -------
@@ -83,8 +91,11 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
     Raises
     ------
     ConfigError
-        When no size of the sweep has the plan's N, or a ratio lies outside [0, 1].
+        When no size of the sweep has the plan's N, a ratio lies outside [0, 1], or the sweep's tokenizer
+        is not that of the fitted losses.
     """
+    if fitted is not None:
+        _check_tokenizer(fitted, sweep)
     matches = [
         rung for rung in sweep.design.rungs.values() if abs(math.log(rung.N / plan.objective.N)) <= SAME_SIZE
     ]
@@ -122,6 +133,18 @@ def prepare_launch(plan: Plan, sweep: Sweep, ratios: Sequence[float] = (), seed:
         flops=flops,
     )
     return Launch(spec, (base, *runs.values()), sweep)
+
+
+def _check_tokenizer(fitted: LossTable, sweep: Sweep) -> None:
+    """Losses per token under two tokenizers are different quantities; no error could be told from that."""
+    known = {str(name) for name in fitted.frame["tokenizer"]} - {""}
+    now = sweep.design.runs[0].tokenizer_hash[:TOKENIZER_DIGITS]
+    if known and now not in known:
+        raise ConfigError(
+            f"launch: the sweep's tokenizer is {now} now; the plan's losses were measured with "
+            f"{', '.join(sorted(known))}.",
+            hint="the sweep file has changed since: run, fit and plan it again, or undo the change",
+        )
 
 
 def run_launch(

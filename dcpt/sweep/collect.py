@@ -16,6 +16,9 @@ from dcpt.run import store
 from dcpt.sweep.shares import DIGITS
 
 _MEASURED = ("step", "phase", "eval_set", "metric", "unit", "value", "sem", "n_eval_tokens")
+TOKENIZER_DIGITS = 16
+"""Digits of a tokenizer's hash in the loss table: enough to tell tokenizers apart."""
+
 _COPIED = (*_MEASURED, "eta", "S1", "S2", "tokens", "D", "r_seen")
 
 
@@ -57,7 +60,7 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
                     # Shares are decimals; so is their sum, but for the last bits of a float.
                     "r": round(run.r, DIGITS),
                     "seed": run.seed,
-                    "tokenizer": run.tokenizer_hash[:16],
+                    "tokenizer": run.tokenizer_hash[:TOKENIZER_DIGITS],
                     "source": "dcpt",
                     **{name: row[name] for name in _COPIED},
                 }

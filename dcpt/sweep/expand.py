@@ -120,21 +120,23 @@ class _Builder:
 
     def base(self, rung: Rung) -> RunSpec:
         settings = self.sweep.base
-        steps = 0 if rung.model.checkpoint else self.steps(settings.tokens)
+        trained = settings if settings is not None and rung.model.checkpoint is None else None
+        seed = settings.seed if settings is not None else 0
+        steps = self.steps(trained.tokens) if trained is not None else 0
         mixture = MixtureSpec(
             self.roles,
             (MixturePhase(0, self.shares(0.0)),),
-            settings.seed,
+            seed,
             block=self.sweep.batch,
             weights=self.given,
         )
         schedule = (
-            Schedule("constant", settings.schedule.peak, 0)
-            if rung.model.checkpoint
-            else self._schedule(settings.schedule, steps, rung.rate, "base.tokens")
+            self._schedule(trained.schedule, steps, rung.rate, "base.tokens")
+            if trained is not None
+            else Schedule("constant", (settings or self.sweep.cpt).schedule.peak, 0)
         )
         evaluation = EvaluationSpec(self.every, self.sweep.evaluation.sequences, ends=(steps,))
-        run = self._run(f"{rung.name}-base", "base", rung, mixture, schedule, evaluation, settings.seed)
+        run = self._run(f"{rung.name}-base", "base", rung, mixture, schedule, evaluation, seed)
         self.supply.check(run)
         return replace(run, keep=(steps,))
 

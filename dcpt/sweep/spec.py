@@ -162,7 +162,7 @@ class SweepSpec(Settings):
     model: ModelSettings
     batch: Annotated[int, Field(gt=0)] = 16
     optimizer: OptimizerSettings = OptimizerSettings()
-    base: BaseSettings
+    base: BaseSettings | None = None
     cpt: CptSettings
     evaluation: EvaluationSettings
     target: TargetSettings | None = None
@@ -181,6 +181,13 @@ class SweepSpec(Settings):
                 raise ConfigError(f"there is no {role} corpus; wanted at least one of each side.")
         if self.target and self.target.size.name in [size.name for size in self.model.sizes]:
             raise ConfigError(f"the target's size {self.target.size.name!r} is also a proxy size.")
+        sizes = [*self.model.sizes, *([self.target.size] if self.target else [])]
+        drawn = [size.name for size in sizes if size.checkpoint is None]
+        if drawn and self.base is None:
+            raise ConfigError(
+                f"key 'base' is missing: size {drawn[0]!r} is no checkpoint, its base is pre-trained here.",
+                "base: {tokens: 1M, schedule: {peak: 3e-3}}",
+            )
         return self
 
     @property

@@ -62,7 +62,7 @@ def test_schema_takes_what_dcpt_takes(kind: str, tmp_path: Path) -> None:
         assert not validator.is_valid(document)
 
 
-@pytest.mark.parametrize("path", ["dcpt/sweep/demo.yaml", "experiments/law_cpu/sweep.yaml"])
+@pytest.mark.parametrize("path", ["experiments/law_cpu/sweep.yaml"])
 def test_editors_are_told_of_the_schema(path: str) -> None:
     if not (ROOT / path).exists():
         pytest.skip(f"{path} is not part of this checkout")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -178,3 +179,21 @@ def test_a_second_launch_trains_nothing(finished: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     pd.testing.assert_frame_equal(before, pd.read_csv(finished / "fits" / "whole" / "launched.csv"))
+
+
+def test_a_launch_under_another_tokenizer_is_refused(finished: Path, tmp_path: Path) -> None:
+    """Losses per token under two tokenizers are different quantities."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("plain.jsonl", "code.jsonl"):
+        shutil.copy(finished / "experiments" / "whole" / name, other / name)
+    (other / "sweep.yaml").write_text(SWEEP.replace("vocab_size: 320", "vocab_size: 300"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "dcpt", "launch", "fits/whole", "--sweep", str(other), "--dry-run"],
+        cwd=finished,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "the sweep's tokenizer is" in done.stderr

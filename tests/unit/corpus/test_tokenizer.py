@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -84,3 +85,9 @@ def test_a_tokenizer_that_brings_its_own_code_is_refused_and_the_code_is_not_run
     assert len(caught.value.message.splitlines()) == 1
     assert caught.value.hint
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("path", ["bsae", "./bsae", "/nowhere/at/all"])
+def test_a_folder_that_is_not_there_is_not_looked_up_on_a_hub(path: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder"):
+        load_tokenizer(TokenizerSpec(kind="hf", path=path), tmp_path)

@@ -89,3 +89,25 @@ def test_mistakes_in_the_map(tmp_path: Path) -> None:
         read_csv(path)
     with pytest.raises(DataError, match="no such file; expected a table of losses"):
         read_csv(tmp_path / "none.csv")
+
+
+def test_shares_written_with_a_percent_sign_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("N,D,r,eval_set,value\n1e6,2e6,10%,domain,3.1\n1e6,2e6,25 %,domain,3.0\n")
+    table, _ = read_csv(path)
+    assert list(table.frame["r"]) == [0.1, 0.25]
+
+
+@pytest.mark.parametrize(("header", "row", "name"), [("N,D", "50e6,8", "D"), ("N,D", "0.05,8e9", "N")])
+def test_billions_without_a_scale_are_refused(tmp_path: Path, header: str, row: str, name: str) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(f"{header},r,eval_set,value\n{row},0.1,domain,3.1\n")
+    with pytest.raises(DataError, match=rf"{name} goes up to .*\n.*--scale {name}=1e9"):
+        read_csv(path)
+
+
+def test_a_missing_column_is_named_beside_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("params,tokens,pct,set,loss\n1,2,3,domain,4\n")
+    with pytest.raises(DataError, match=r"column 'N' is missing; found params, tokens, pct, set, loss"):
+        read_csv(path)
