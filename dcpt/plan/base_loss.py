@@ -105,8 +105,9 @@ def find_base_loss(
             f"{format_quantity(objective.N)} base before continual pre-training, and the table holds base "
             f"losses of {len(sizes)} other sizes in {unit_words(unit)}; at least three are needed to "
             "estimate it.",
-            hint="measure the base once on the general held-out set and pass --general-now, or give a "
-            f"ceiling in {unit_of_amount(unit)} ('general <= {_EXAMPLES.get(metric, 2.95)}')",
+            hint="measure the base once on the general held-out set and pass it as general_now "
+            f"(--general-now), or give a ceiling in {unit_of_amount(unit)} "
+            f"('general <= {_EXAMPLES.get(metric, 2.95)}')",
         )
     value, log_sd = _estimate(sizes, losses, objective.N)
     spelled = ", ".join(format_quantity(size) for size in sizes)
