@@ -13,6 +13,7 @@ from dcpt.core.errors import DataError
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.run import store
+from dcpt.run.graph import parents_first
 from dcpt.run.lock import only_runner
 from dcpt.run.machine import count_cores, visible_gpus
 from dcpt.run.stop_signals import stopping_like_ctrl_c
@@ -122,7 +123,7 @@ class _Supervisor:
             if spec.start is not None and spec.start.run_id in self.specs:
                 self.children[spec.start.run_id].append(name)
         self.path: dict[str, float] = {}
-        order = _parents_first(self.specs)
+        order = parents_first(self.specs)
         for name in reversed(order):
             below = max((self.path[child] for child in self.children[name]), default=0.0)
             self.path[name] = work.get(name, 0.0) + below
@@ -232,8 +233,9 @@ class _Supervisor:
 
     def _take(self, worker: Worker, event: dict[str, Any]) -> None:
         kind, name = event["event"], event.get("run_id", worker.run_id)
+        worker.spoke = worker.spoke or event.get("run_id") == worker.run_id
         if kind == "finished" and name == worker.run_id:
-            worker.run_id = None
+            worker.run_id, worker.served = None, True
             self.outcome.finished.append(str(name))
         elif kind == "failed" and name == worker.run_id:
             self._failed(worker, str(event.get("reason", "unknown")), bool(event.get("retry", True)))
@@ -245,6 +247,10 @@ class _Supervisor:
         record = RunRecord.load(store.run_folder(self.root, name))
         if record is not None and record.status == "finished":  # it died between the record and the event
             self._take(worker, {"event": "finished", "run_id": name})
+        elif worker.served and not worker.spoke:  # it was on its way out: the run never began
+            worker.run_id = None
+            self.attempts[name] -= 1
+            self.waiting.add(name)
         else:
             self._failed(worker, worker.cause_of_death())
 
@@ -277,21 +283,3 @@ class _Supervisor:
                 self.waiting.discard(child)
                 self.outcome.failed[child] = f"waits for {cause or name}, which did not finish"
                 self._drop_children(child, cause or name)
-
-
-def _parents_first(specs: Mapping[str, RunSpec]) -> list[str]:
-    order: list[str] = []
-    placed: set[str] = set()
-
-    def place(name: str) -> None:
-        if name in placed:
-            return
-        placed.add(name)
-        start = specs[name].start
-        if start is not None and start.run_id in specs:
-            place(start.run_id)
-        order.append(name)
-
-    for name in specs:
-        place(name)
-    return order

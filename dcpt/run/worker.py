@@ -36,6 +36,8 @@ class Worker:
     ----------
     run_id : str or None
         The run it is at, None when idle.
+    served, spoke : bool
+        Whether it has finished a run, and whether it has said anything of the one it is at.
     output : file
         The pipe its events come from; it does not block.
     """
@@ -81,6 +83,7 @@ class Worker:
         self.log = log
         self.gpu = gpu
         self.run_id: str | None = None
+        self.served = self.spoke = False
         self._rest = b""
 
     def give(self, run_id: str, folder: Path) -> bool:
@@ -91,7 +94,7 @@ class Worker:
             self.process.stdin.flush()
         except BrokenPipeError:
             return False
-        self.run_id = run_id
+        self.run_id, self.spoke = run_id, False
         return True
 
     def read_events(self) -> list[dict[str, Any]]:
