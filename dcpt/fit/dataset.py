@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
-from dcpt.core.symbols import GENERAL
+from dcpt.core.quantity import format_quantity
+from dcpt.fit.bases import Bases, read_bases
+from dcpt.laws.law import Law
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -30,13 +33,22 @@ class Units:
     N: float
     D: float
 
-    def scale(self, N: ArrayLike, D: ArrayLike, s: ArrayLike) -> dict[str, Array]:
-        """Inputs of a law from parameters, tokens and the share s."""
+    def scale(self, raw: Mapping[str, ArrayLike], kinds: Mapping[str, str]) -> dict[str, Array]:
+        """Inputs of a law from raw values; `kinds` names the unit of each, N's and D's being known."""
+        factor = {"parameters": self.N, "tokens": self.D}
+        kinds = {**kinds, **_KINDS}
         return {
-            "N": np.asarray(N, dtype=np.float64) / self.N,
-            "D": np.asarray(D, dtype=np.float64) / self.D,
-            "s": np.asarray(s, dtype=np.float64),
+            name: np.asarray(value, dtype=np.float64) / factor.get(kinds.get(name, ""), 1.0)
+            for name, value in raw.items()
         }
+
+
+_KINDS = {"N": "parameters", "D": "tokens", "U": "tokens", "Dmin": "tokens"}
+
+
+def kinds_of(law: Law) -> dict[str, str]:
+    """Unit of each extra column of a law."""
+    return {column.name: column.unit for column in law.columns}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +63,12 @@ class FitData:
         Raw units: parameters, tokens, shares, loss.
     groups : ndarray of int, shape (n,)
         Number of the independent run behind each row.
+    extra : mapping of str to ndarray, shape (n,)
+        Raw values of the other inputs a law may have: L0, Dmin, U, eta, columns of its own.
+    kinds : mapping
+        Unit of those inputs where it is parameters or tokens.
+    bases : Bases
+        Losses before continual pre-training, by size.
     units : Units
         What `inputs` counts N and D in.
     dropped : mapping
@@ -69,11 +87,15 @@ class FitData:
     groups: Integers
     units: Units
     dropped: Mapping[str, int]
+    extra: Mapping[str, Array] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    bases: Bases = field(default_factory=Bases)
 
     @property
     def inputs(self) -> dict[str, Array]:
         """Inputs of a law, each of shape (n,)."""
-        return self.units.scale(self.N, self.D, self.s)
+        raw = {"N": self.N, "D": self.D, "s": self.s, "r": self.r, **self.extra}
+        return self.units.scale(raw, self.kinds)
 
     @property
     def log_loss(self) -> Array:
@@ -83,16 +105,11 @@ class FitData:
     def take(self, rows: NDArray[Any]) -> FitData:
         """The same data with only some rows (mask or indices); the units stay."""
         columns = {name: getattr(self, name)[rows] for name in ("N", "D", "r", "s", "loss", "groups")}
-        return replace(self, **columns)
+        extra = {name: values[rows] for name, values in self.extra.items()}
+        return replace(self, **columns, extra=extra)
 
     def __len__(self) -> int:
         return len(self.loss)
-
-
-def share_of(role: str, r: ArrayLike) -> Array:
-    """Share s of the side a loss is measured on, from the domain share r."""
-    r = np.asarray(r, dtype=np.float64)
-    return 1.0 - r if role == GENERAL else r
 
 
 def unit_near(values: Array) -> float:
@@ -101,7 +118,12 @@ def unit_near(values: Array) -> float:
 
 
 def prepare(
-    table: LossTable, eval_set: str, *, metric: str = "loss", corners: bool = False
+    table: LossTable,
+    eval_set: str,
+    *,
+    metric: str = "loss",
+    corners: bool = False,
+    law: Law | None = None,
 ) -> tuple[FitData, FitData]:
     """Select and scale the rows a law is fitted on.
 
@@ -114,6 +136,9 @@ def prepare(
     corners : bool
         Also fit the rows without replay or without domain text (r exactly 0 or 1), which power
         laws in the share describe badly.
+    law : Law, optional
+        What is to be fitted: its own columns are read too, and a law that is finite at s = 0 takes
+        that corner.
 
     Returns
     -------
@@ -123,7 +148,7 @@ def prepare(
     Raises
     ------
     ConfigError
-        When the table has no such evaluation set or metric.
+        When the table has no such evaluation set or metric, or lacks a column the law needs.
     DataError
         When no row of it can be fitted.
     """
@@ -138,11 +163,11 @@ def prepare(
     ends = table.select(eval_set, metric)
     frame = ends.frame
     positive = frame["D"].to_numpy(float) > 0
-    bases = int((every.frame["D"] == 0).sum())
-    unfinished = len(every) - len(ends) - bases + int((~positive).sum())
-    dropped = {"before continual pre-training, D = 0": bases, "not the end of a schedule": unfinished}
+    start = int((every.frame["D"] == 0).sum())
+    unfinished = len(every) - len(ends) - start + int((~positive).sum())
+    dropped = {"before continual pre-training, D = 0": start, "not the end of a schedule": unfinished}
     r = frame["r"].to_numpy(float)
-    inside = (r > 0) & (r < 1)
+    inside = ((r > 0) & (r < 1)) | np.isnan(r)
     fitted = positive & (inside | corners)
     if not fitted.any():
         raise DataError(
@@ -152,6 +177,9 @@ def prepare(
         )
     D = frame["D"].to_numpy(float)
     N = frame["N"].to_numpy(float)
+    bases = read_bases(table, eval_set, metric)
+    extra = _extra(frame, law, bases)
+    extra["Dmin"] = np.full(len(frame), D[fitted].min())
     whole = FitData(
         eval_set=eval_set,
         role=str(frame["role"].iloc[0]),
@@ -165,8 +193,42 @@ def prepare(
         groups=ends.groups,
         units=Units(unit_near(N[fitted]), unit_near(D[fitted])),
         dropped={},
+        extra=extra,
+        kinds={} if law is None else kinds_of(law),
+        bases=bases,
     )
     outside = positive & ~fitted
     dropped["r = 0 or r = 1"] = int(outside.sum())
     kept = {reason: count for reason, count in dropped.items() if count}
     return replace(whole.take(fitted), dropped=kept), whole.take(outside)
+
+
+def _extra(frame: pd.DataFrame, law: Law | None, bases: Bases) -> dict[str, Array]:
+    """The inputs beside N, D and the shares: columns of the table, and the base's loss by size."""
+    wanted = () if law is None else tuple(name for name in law.inputs if name not in _GIVEN)
+    extra: dict[str, Array] = {}
+    for name in dict.fromkeys((*wanted, "eta")):
+        if name in frame and frame[name].notna().all():
+            extra[name] = frame[name].to_numpy(float)
+    sizes = frame["N"].to_numpy(float)
+    if "L0" not in extra and bases.covers(sizes):
+        extra["L0"] = bases.measured(sizes)
+    for name in wanted:
+        if name in extra:
+            continue
+        assert law is not None
+        if name == "L0":
+            missing = next(size for size in sizes if not bases.covers(np.array([size])))
+            raise ConfigError(
+                f"law {law.name} needs the loss before continual pre-training; the table has none for "
+                f"size {format_quantity(float(missing))}.",
+                hint="add a row with D = 0 for every size, or a column L0: --map L0=YOUR_COLUMN",
+            )
+        raise ConfigError(
+            f"law {law.name} needs the column {name}; the table has none.",
+            hint=f"map your own name to it: --map {name}=YOUR_COLUMN",
+        )
+    return extra
+
+
+_GIVEN = ("N", "D", "s", "r", "Dmin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,11 +86,44 @@ def fit_law(
         When the design cannot tell the law's parameters apart at all (one size, one ratio, too few rows).
     """
     law = get_law(law)
+    data, corner_data = prepare(table, eval_set, metric=metric, corners=corners, law=law)
+    fit = fit_data(
+        law, data, params=params, bootstrap=bootstrap, seed=seed, delta=delta, holdouts=holdouts
+    )
+    return replace(
+        fit,
+        corner_errors=_corner_errors(law, fit.theta, corner_data),
+        warnings=(*fit.warnings, *_table_doubts(table, eval_set, metric)),
+        fingerprint=table.fingerprint,
+    )
+
+
+def fit_data(
+    law: str | Law,
+    data: FitData,
+    *,
+    params: Any = None,
+    bootstrap: int = DRAWS,
+    seed: int = 0,
+    delta: float = HUBER_DELTA,
+    holdouts: bool = True,
+) -> LawFit:
+    """Fit a law to prepared rows; arguments, result and errors as in `fit_law`.
+
+    Parameters
+    ----------
+    data : FitData
+        From `dcpt.fit.dataset.prepare`, or several of them stacked.
+    """
+    law = get_law(law)
+    if data.role not in law.sides:
+        raise ConfigError(
+            f"law {law.name} is for the {' and '.join(law.sides)} loss; {data.eval_set} is a {data.role} loss."
+        )
     if bootstrap < 0:
         raise ConfigError(f"fit: bootstrap is {bootstrap}; wanted 0 refits or more.")
     if not delta > 0:
         raise ConfigError(f"fit: delta is {delta}; wanted a Huber threshold above 0.")
-    data, corner_data = prepare(table, eval_set, metric=metric, corners=corners)
     space = read_params(law, params)
     check_design(law, data, space)
     problem = Problem(law, data, space, delta)
@@ -100,9 +134,9 @@ def fit_law(
     scores, doubts = score_holdouts(law, data, space, delta, bootstrap, seed) if holdouts else ((), ())
     return LawFit(
         law=law,
-        eval_set=eval_set,
+        eval_set=data.eval_set,
         role=data.role,
-        metric=metric,
+        metric=data.metric,
         unit=data.unit,
         theta=solution.theta,
         draws=round_draws(draws.theta),
@@ -122,12 +156,13 @@ def fit_law(
         runs=len(np.unique(data.groups)),
         dropped=data.dropped,
         holdouts=scores,
-        corner_errors=_corner_errors(law, solution.theta, corner_data),
-        warnings=(*diagnose(problem, solution, draws), *doubts, *_table_doubts(table, eval_set, metric)),
+        corner_errors={},
+        warnings=(*diagnose(problem, solution, draws), *doubts),
         fixed=space.fixed,
         ties=space.ties,
-        fingerprint=table.fingerprint,
+        fingerprint="",
         seed=seed,
+        bases=data.bases,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.errors import ConfigError
-from dcpt.fit.dataset import Units, share_of
+from dcpt.fit.bases import Bases
+from dcpt.fit.dataset import Units
+from dcpt.fit.law_inputs import law_inputs
 from dcpt.fit.doubt import FitWarning
-from dcpt.fit.score import LARGEST_D, LARGEST_N, HoldoutScore
+from dcpt.fit.score import HoldoutScore
 from dcpt.fit.solve import Status
 from dcpt.fit.unit_words import unit_sign, unit_words
 from dcpt.laws.law import Law
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Given = Mapping[str, ArrayLike] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,6 +76,8 @@ class LawFit:
         Parameters the user held at a value or tied to others.
     fingerprint, seed : str, int
         Hash of the loss table, and seed of the draws.
+    bases : Bases
+        Losses before continual pre-training, by size: what a law with the input L0 starts from.
     """
 
     law: Law
@@ -104,6 +109,7 @@ class LawFit:
     ties: Mapping[str, str]
     fingerprint: str
     seed: int
+    bases: Bases = field(default_factory=Bases)
 
     def __post_init__(self) -> None:
         p = len(self.law.names)
@@ -147,30 +153,36 @@ class LawFit:
 
     # -- predictions --------------------------------------------------------------------------------
 
-    def mean(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> Array:
+    def mean(self, N: ArrayLike, D: ArrayLike, r: ArrayLike, given: Given = None) -> Array:
         """Predicted loss.
 
         Parameters
         ----------
         N, D, r : array_like, broadcast together
             Non-embedding parameters, CPT tokens, DOMAIN share of tokens.
+        given : mapping of str to array_like, optional
+            Other inputs of the law, in raw units: L0, the loss before CPT (by default measured on the
+            bases, or estimated from them), U, columns of the law's own.
 
         Returns
         -------
         ndarray, shape (n,)
         """
-        return self.law.evaluate(self.theta, self._inputs(N, D, r))
+        return self.law.evaluate(self.theta, law_inputs(self, N, D, r, given))
 
-    def draw_means(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> Array:
+    def draw_means(self, N: ArrayLike, D: ArrayLike, r: ArrayLike, given: Given = None) -> Array:
         """Predicted loss of every draw, shape (n_draws, n); arguments as in `mean`."""
-        return self.law.evaluate(self.draws if len(self.draws) else self.theta[None], self._inputs(N, D, r))
+        draws = self.draws if len(self.draws) else self.theta[None]
+        return self.law.evaluate(draws, law_inputs(self, N, D, r, given))
 
-    def predict(self, N: ArrayLike, D: ArrayLike, r: ArrayLike, level: float = 0.9) -> pd.DataFrame:
+    def predict(
+        self, N: ArrayLike, D: ArrayLike, r: ArrayLike, level: float = 0.9, given: Given = None
+    ) -> pd.DataFrame:
         """Predicted loss with intervals for its mean and for a new measurement.
 
         Parameters
         ----------
-        N, D, r : array_like, broadcast together
+        N, D, r, given : array_like, broadcast together
             As in `mean`.
         level : float
             Share of the probability inside the intervals.
@@ -183,23 +195,18 @@ class LawFit:
         """
         from dcpt.fit.predict import predict_frame
 
-        return predict_frame(self, N, D, r, level)
+        return predict_frame(self, N, D, r, level, given)
 
-    def log_noise(self, N: ArrayLike, D: ArrayLike) -> Array:
+    def log_noise(self, N: ArrayLike, D: ArrayLike, r: ArrayLike = 0.5, given: Given = None) -> Array:
         """Standard deviation of a new log measurement around the law, shape (n,).
 
-        Scatter of the residuals and, beyond the fitted range, the error of the matching hold-out
-        scaled by the log distance.
+        Scatter of the residuals; beyond the fitted range, the error of the matching hold-out scaled
+        by the log distance; and, where the law starts from a base that was not measured, what its
+        estimate adds.
         """
-        variance = np.full(np.broadcast_shapes(np.shape(N), np.shape(D)) or (1,), self.residual_sigma**2)
-        for symbol, value, kind in (("N", N, LARGEST_N), ("D", D, LARGEST_D)):
-            for item in self.holdout(kind):
-                if item.reach > 0:
-                    lo, hi = self.ranges[symbol]
-                    size = np.log(np.asarray(value, dtype=np.float64))
-                    beyond = np.maximum(np.maximum(size - np.log(hi), np.log(lo) - size), 0.0)
-                    variance = variance + (item.rms_log * beyond / item.reach) ** 2
-        return np.asarray(np.sqrt(variance))
+        from dcpt.fit.predict import log_noise
+
+        return log_noise(self, N, D, r, given)
 
     def extrapolates(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> NDArray[np.bool_]:
         """Whether a point lies outside the fitted range of N, D or r, shape (n,)."""
@@ -209,16 +216,6 @@ class LawFit:
             lo, hi = self.ranges[symbol]
             outside |= (value < lo * (1 - 1e-9)) | (value > hi * (1 + 1e-9))
         return outside
-
-    def _inputs(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> dict[str, Array]:
-        arrays = [np.asarray(value, dtype=np.float64) for value in (N, D, r)]
-        for symbol, value in zip("NDr", arrays, strict=True):
-            good = (value >= 0) & (value <= 1) if symbol == "r" else (value > 0) & np.isfinite(value)
-            if not good.all():
-                wanted = "a domain share in [0, 1]" if symbol == "r" else "a positive number"
-                raise ConfigError(f"prediction: {symbol} = {value[~good].flat[0]:g}; wanted {wanted}.")
-        arrays = list(np.broadcast_arrays(*(np.atleast_1d(value) for value in arrays)))
-        return self.units.scale(arrays[0], arrays[1], share_of(self.role, arrays[2]))
 
     # -- reports ------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError, DataError
+from dcpt.fit.bases import Bases
 from dcpt.fit.dataset import Units
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.score import HoldoutScore
@@ -53,6 +54,7 @@ def law_fit_to_dict(fit: LawFit) -> dict[str, Any]:
             {"kind": item.kind, "message": item.message, "parameters": list(item.parameters)}
             for item in fit.warnings
         ],
+        "bases": [list(pair) for pair in zip(fit.bases.sizes, fit.bases.losses, strict=True)],
         "holdouts": [dataclasses.asdict(item) for item in fit.holdouts],
         "draws": fit.draws.tolist(),
         "resamples": fit.resamples.tolist(),
@@ -80,6 +82,7 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             units=Units(**document["units"]),
             ranges={name: (pair[0], pair[1]) for name, pair in document["ranges"].items()},
             dropped=document["dropped"],
+            bases=Bases(*map(tuple, zip(*document["bases"], strict=True))),
             fixed=document["fixed"],
             ties=document["ties"],
             corner_errors=document["corner_errors"],

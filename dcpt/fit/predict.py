@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,37 @@ def observation_bounds(draws: Array, log_noise: Array, level: float) -> tuple[Ar
     return bounds[0], bounds[1]
 
 
-def predict_frame(fit: LawFit, N: ArrayLike, D: ArrayLike, r: ArrayLike, level: float) -> pd.DataFrame:
+def log_noise(
+    fit: LawFit, N: ArrayLike, D: ArrayLike, r: ArrayLike, given: Mapping[str, ArrayLike] | None = None
+) -> Array:
+    """Standard deviation of a new log measurement, shape (n,); see `LawFit.log_noise`."""
+    points = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (N, D, r)))
+    variance = np.full(points[0].shape, fit.residual_sigma**2)
+    for symbol, value, kind in (("N", points[0], LARGEST_N), ("D", points[1], LARGEST_D)):
+        lo, hi = fit.ranges[symbol]
+        size = np.log(value)
+        beyond = np.maximum(np.maximum(size - np.log(hi), np.log(lo) - size), 0.0)
+        for item in fit.holdout(kind):
+            if item.reach > 0:
+                variance = variance + (item.rms_log * beyond / item.reach) ** 2
+    if "L0" in fit.law.inputs and "L0" not in (given or {}):
+        base, log_sd = fit.bases.at(points[0])
+        if log_sd.any():
+            known = {**(given or {}), "L0": base}
+            moved = {**known, "L0": base * np.exp(log_sd)}
+            shift = np.log(fit.mean(*points, given=moved) / fit.mean(*points, given=known))
+            variance = variance + shift**2
+    return np.asarray(np.sqrt(variance))
+
+
+def predict_frame(
+    fit: LawFit,
+    N: ArrayLike,
+    D: ArrayLike,
+    r: ArrayLike,
+    level: float,
+    given: Mapping[str, ArrayLike] | None = None,
+) -> pd.DataFrame:
     """Mean, interval of the mean and interval of a new measurement; see `LawFit.predict`.
 
     Raises
@@ -65,11 +96,11 @@ def predict_frame(fit: LawFit, N: ArrayLike, D: ArrayLike, r: ArrayLike, level: 
         raise ConfigError(f"prediction: level is {level}; wanted a share between 0 and 1.")
     points = [np.atleast_1d(np.asarray(value, dtype=np.float64)) for value in (N, D, r)]
     N, D, r = (array.ravel() for array in np.broadcast_arrays(*points))
-    mean = fit.mean(N, D, r)
-    draws = fit.draw_means(N, D, r)
+    mean = fit.mean(N, D, r, given)
+    draws = fit.draw_means(N, D, r, given)
     tail = (1 - level) / 2
     mean_lo, mean_hi = np.quantile(draws, [tail, 1 - tail], axis=0)
-    obs_lo, obs_hi = observation_bounds(draws, fit.log_noise(N, D), level)
+    obs_lo, obs_hi = observation_bounds(draws, fit.log_noise(N, D, r, given), level)
     frame = pd.DataFrame(
         {
             "N": N,

@@ -4,63 +4,42 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.files import content_hash
-from dcpt.core.symbols import LEGEND
+from dcpt.core.symbols import LEGEND, ROLES, Symbol, symbol_of
 from dcpt.laws.compiled import Compiled, compile_formula, symbol_latex
-from dcpt.laws.formula import degree, names_in, read_formula
+from dcpt.laws.declaration import INPUTS, read_declaration
+from dcpt.laws.parameter import Parameter, linear, nonlinear
+
+__all__ = ["INPUTS", "Array", "Law", "Parameter", "linear", "nonlinear"]
 
 Array = NDArray[np.float64]
 
-INPUTS = ("N", "D", "s", "eta", "S1", "S2")
-"""Symbols of the legend a formula may use as inputs."""
+DOMAIN: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "N": (1.0, 1e15),
+        "D": (1.0, 1e16),
+        "U": (1.0, 1e16),
+        "Dmin": (1.0, 1e16),
+        "s": (0.0, 1.0),
+        "r": (0.0, 1.0),
+        "L0": (1e-3, 20.0),
+        "eta": (1e-8, 1.0),
+        "S1": (1e-9, 1e6),
+        "S2": (0.0, 1e6),
+    }
+)
+"""Lowest and highest value of each input in raw units, where a law does not declare its own."""
 
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a law: its kind, bounds and meaning.
-
-    Parameters
-    ----------
-    kind : {"linear", "nonlinear"}
-        Whether the loss is linear in the parameter.
-    lo, hi : float
-        Bounds, with N and D in the units of the fit.
-    meaning, unit : str
-        For tables and reports.
-    name : str
-        Filled in by the law.
-    """
-
-    kind: Literal["linear", "nonlinear"]
-    lo: float
-    hi: float
-    meaning: str
-    unit: str
-    name: str = ""
-
-    @property
-    def latex(self) -> str:
-        """The parameter's symbol in LaTeX."""
-        return symbol_latex(self.name)
-
-
-def linear(lo: float, hi: float, meaning: str, unit: str = "nats/token") -> Parameter:
-    """Declare a parameter the loss is linear in."""
-    return Parameter("linear", float(lo), float(hi), meaning, unit)
-
-
-def nonlinear(lo: float, hi: float, meaning: str, unit: str = "1") -> Parameter:
-    """Declare an exponent, an offset or any other parameter the loss is not linear in."""
-    return Parameter("nonlinear", float(lo), float(hi), meaning, unit)
+_COLUMN_DOMAIN = (1e-6, 1e6)
 
 
 class Law:
@@ -71,29 +50,39 @@ class Law:
     name : str
         What users type.
     formula : str
-        The loss, over the inputs N, D, s (share of the side the loss is measured on) and the
-        parameters declared as class attributes with `linear` and `nonlinear`.
+        The loss, over the inputs N, D, s (share of the side the loss is measured on), r, L0, U, Dmin,
+        eta, S1, S2, the law's own columns, and the parameters declared as class attributes with
+        `linear` and `nonlinear`.
     reference : str
         Paper and equation.
+    columns : tuple of Symbol
+        Inputs of this law alone: columns of a table that the legend does not know.
+    sides : tuple of str
+        Which losses the law is for: ``general``, ``domain`` or both.
     monotone : mapping
         Input to -1 or +1: the sign of the loss's slope that the data should bear out.
     domain : mapping
-        Input to its (lowest, highest) value in raw units: parameters, tokens, shares.
+        Input to its (lowest, highest) value in raw units, where it differs from `DOMAIN`. Own columns
+        without one are taken to be positive.
+    parameters : tuple of Parameter
+        In the order of declaration; filled in.
+    inputs : tuple of str
+        What the formula uses, in the order of `INPUTS` and `columns`; filled in.
 
     Raises
     ------
     ConfigError
         When the class is defined: unknown symbols, a parameter named like a symbol of the legend,
-        a parameter that is not used, or one declared linear that is not.
+        a parameter or column that is not used, or a parameter declared linear that is not.
     """
 
     name: ClassVar[str] = ""
     formula: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     monotone: ClassVar[Mapping[str, int]] = MappingProxyType({"N": -1, "D": -1, "s": -1})
-    domain: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
-        {"N": (1.0, 1e15), "D": (1.0, 1e16), "s": (0.0, 1.0)}
-    )
+    domain: ClassVar[Mapping[str, tuple[float, float]]] = DOMAIN
+    columns: ClassVar[tuple[Symbol, ...]] = ()
+    sides: ClassVar[tuple[str, ...]] = ROLES
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     inputs: ClassVar[tuple[str, ...]] = ()
     _tree: ClassVar[ast.expr]
@@ -107,7 +96,12 @@ class Law:
             if isinstance(value, Parameter)
         }
         cls.parameters = tuple(replace(value, name=name) for name, value in declared.items())
-        _check_declaration(cls)
+        columns = {column.name: _COLUMN_DOMAIN for column in cls.columns}
+        cls.domain = MappingProxyType({**DOMAIN, **columns, **cls.domain})
+        where = f"law {cls.name or cls.__name__}"
+        read = read_declaration(where, cls.formula, cls.parameters, cls.columns, cls.sides)
+        if read is not None:  # None: an abstract step between Law and the laws
+            cls._tree, cls.inputs = read
 
     # -- what follows from the declaration ---------------------------------------------------------
 
@@ -138,15 +132,28 @@ class Law:
 
     @property
     def hash(self) -> str:
-        """Hash of formula, parameter order, kinds and bounds; stored with every fit."""
+        """Hash of formula, parameter order, kinds, bounds and own columns; stored with every fit."""
         rows = [[item.name, item.kind, item.lo, item.hi] for item in self.parameters]
-        return content_hash({"name": self.name, "formula": self.formula, "parameters": rows})
+        facts: dict[str, Any] = {"name": self.name, "formula": self.formula, "parameters": rows}
+        if self.columns:
+            facts["columns"] = [[column.name, column.unit] for column in self.columns]
+        return content_hash(facts)
+
+    @property
+    def symbols(self) -> dict[str, Symbol]:
+        """Every input's symbol: meaning, unit, LaTeX."""
+        own = {column.name: column for column in self.columns}
+        found = {name: own.get(name) or symbol_of(name) for name in self.inputs}
+        return {name: symbol for name, symbol in found.items() if symbol is not None}
 
     @property
     def latex(self) -> str:
         """The law as a LaTeX equation."""
-        arguments = ", ".join(symbol_latex(name) for name in self.inputs)
-        return f"L({arguments}) = {self.compiled.latex}"
+        text = f"L({', '.join(symbol_latex(name) for name in self.inputs)}) = {self.compiled.latex}"
+        for name, symbol in self.symbols.items():  # the formula's code knows the legend's symbols only
+            if name not in LEGEND and len(name) > 1:
+                text = text.replace(symbol_latex(name), symbol.latex)
+        return text
 
     @property
     def compiled(self) -> Compiled:
@@ -228,44 +235,3 @@ class Law:
 
     def __repr__(self) -> str:
         return f"<law {self.name}: L = {self.formula}>"
-
-
-def _check_declaration(cls: type[Law]) -> None:
-    where = f"law {cls.name or cls.__name__}"
-    for item in cls.parameters:
-        if item.name in LEGEND:
-            raise ConfigError(
-                f"{where}: parameter {item.name!r} has the name of a symbol of the legend "
-                f"({LEGEND[item.name].meaning}).",
-                hint="rename the parameter",
-            )
-        if not item.lo < item.hi or not np.isfinite([item.lo, item.hi]).all():
-            raise ConfigError(
-                f"{where}: parameter {item.name!r} has bounds {item.lo}, {item.hi}; wanted lo < hi."
-            )
-    if not cls.formula:
-        return  # an abstract step between Law and the laws
-    tree = read_formula(cls.formula, where)
-    used = names_in(tree)
-    known = {item.name for item in cls.parameters}
-    unknown = [name for name in used if name not in known and name not in INPUTS]
-    if unknown:
-        raise ConfigError(
-            f"{where}: symbol {unknown[0]!r} in the formula is neither a declared parameter nor an input "
-            f"({', '.join(INPUTS)}).",
-            hint=f"declare it: {unknown[0]} = linear(...) or nonlinear(...)",
-        )
-    idle = sorted(known - set(used))
-    if idle:
-        raise ConfigError(f"{where}: parameter {idle[0]!r} is declared and not used in {cls.formula!r}.")
-    straight = frozenset(item.name for item in cls.parameters if item.kind == "linear")
-    if degree(tree, straight) > 1:
-        bent = next((name for name in sorted(straight) if degree(tree, frozenset({name})) > 1), None)
-        raise ConfigError(
-            f"{where}: the formula is not linear in "
-            + (f"{bent!r}, which is" if bent else f"{', '.join(sorted(straight))} together, which are")
-            + " declared linear.",
-            hint="declare it nonlinear",
-        )
-    cls.inputs = tuple(name for name in INPUTS if name in used)
-    cls._tree = tree

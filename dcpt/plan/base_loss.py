@@ -7,24 +7,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import UNITS
+from dcpt.fit.bases import LEAST_SIZES, Bases, read_bases
 from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.plan.objective import Objective
 
 Array = NDArray[np.float64]
 Source = Literal["given", "measured", "estimated"]
-
-SAME_SIZE = 0.005
-"""Relative difference in N up to which a base counts as the target's: half a unit of the third digit,
-which is how sizes are printed and typed (7.00B)."""
-
-_MAX_EXPONENT = 2.0
-"""Upper bound of the size exponent; published ones lie between 0.05 and 0.8."""
 
 _EXAMPLES = {"loss": 2.95, "bpb": 0.95}
 """A usual loss of a language model in each metric, for the hint."""
@@ -94,30 +87,28 @@ def find_base_loss(
     if objective.general_now is not None:
         return BaseLoss(objective.general_now, 0.0, "given", "given with the objective")
     unit = UNITS.get(metric, "unknown") if unit is None else unit
-    sizes, losses = _base_rows(table, eval_set, metric, unit)
-    near = np.abs(np.log(sizes / objective.N)) <= SAME_SIZE
-    if near.any():
-        value = float(np.exp(np.log(losses[near]).mean()))
-        return BaseLoss(value, 0.0, "measured", f"measured on the base of {format_quantity(objective.N)}")
-    if len(sizes) < 3:
+    bases = _bases(table, eval_set, metric, unit)
+    if not bases.covers(objective.N) and len(bases.sizes) < LEAST_SIZES:
         raise PlanError(
             f"the tolerance '{objective.keep}' needs the general loss of the "
             f"{format_quantity(objective.N)} base before continual pre-training, and the table holds base "
-            f"losses of {len(sizes)} other sizes in {unit_words(unit)}; at least three are needed to "
+            f"losses of {len(bases.sizes)} other sizes in {unit_words(unit)}; at least three are needed to "
             "estimate it.",
             hint="measure the base once on the general held-out set and pass it as general_now "
             f"(--general-now), or give a ceiling in {unit_of_amount(unit)} "
             f"('general <= {_EXAMPLES.get(metric, 2.95)}')",
         )
-    value, log_sd = _estimate(sizes, losses, objective.N)
-    spelled = ", ".join(format_quantity(size) for size in sizes)
-    return BaseLoss(value, log_sd, "estimated", f"estimated from the bases of {spelled} by E + A*N**-alpha")
+    loss, log_sd = bases.at(objective.N)
+    value, spread = float(loss[0]), float(log_sd[0])
+    if bases.covers(objective.N):
+        return BaseLoss(value, 0.0, "measured", f"measured on the base of {format_quantity(objective.N)}")
+    spelled = ", ".join(format_quantity(size) for size in bases.sizes)
+    return BaseLoss(value, spread, "estimated", f"estimated from the bases of {spelled} by E + A*N**-alpha")
 
 
-def _base_rows(table: LossTable | None, eval_set: str, metric: str, unit: str) -> tuple[Array, Array]:
-    """Sizes in ascending order and the mean log loss of their bases, as a loss."""
+def _bases(table: LossTable | None, eval_set: str, metric: str, unit: str) -> Bases:
     if table is None:
-        return np.empty(0), np.empty(0)
+        return Bases()
     rows = table.select(eval_set, metric, ("base",)).frame
     found = set(rows["unit"]) - {unit}
     if found:
@@ -125,48 +116,4 @@ def _base_rows(table: LossTable | None, eval_set: str, metric: str, unit: str) -
             f"the table holds the base losses of {eval_set!r} in {unit_words(str(found.pop()))}; wanted "
             f"{unit_words(unit)}, the unit of the fit."
         )
-    mean = np.log(rows["value"]).groupby(rows["N"]).mean().sort_index()
-    return mean.index.to_numpy(float), np.exp(mean.to_numpy(float))
-
-
-def _estimate(sizes: Array, losses: Array, N: float) -> tuple[float, float]:
-    """Power law through the bases at N, and the standard deviation of its logarithm.
-
-    The spread adds the residual scatter to the larger of two errors of extrapolation: the jackknife
-    over sizes, and the miss at the largest size when it is left out, scaled by the distance in log N.
-    """
-    value = _power_law(sizes, losses, N)
-    count = len(sizes)
-    fitted = np.array([_power_law(sizes, losses, size) for size in sizes])
-    residual = float(np.sqrt(np.sum(np.log(losses / fitted) ** 2) / max(count - 3, 1)))
-    left_out = np.log([_power_law(np.delete(sizes, i), np.delete(losses, i), N) for i in range(count)])
-    jackknife = float(np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2)))
-    miss = abs(float(np.log(losses[-1] / _power_law(sizes[:-1], losses[:-1], sizes[-1]))))
-    beyond = max(0.0, float(np.log(N / sizes[-1]))) / float(np.log(sizes[-1] / sizes[-2]))
-    return value, float(np.hypot(residual, max(jackknife, miss * beyond)))
-
-
-def _power_law(sizes: Array, losses: Array, N: float) -> float:
-    """Loss at N of E + A*n**-alpha, least squares in log loss; of A*n**-alpha with two sizes."""
-    unit = float(np.exp(np.log(sizes).mean()))
-    n, logs = sizes / unit, np.log(losses)
-    slope = float(np.clip(-np.polyfit(np.log(n), logs, 1)[0], 1e-3, _MAX_EXPONENT))
-    level = float(np.exp(logs.mean()))
-    if len(sizes) < 3:
-        return float(level * (N / unit) ** -slope)
-
-    def miss(p: Array) -> Array:
-        return np.asarray(np.log(p[0] + p[1] * n ** -p[2]) - logs)
-
-    best = None
-    for share in (0.0, 0.5, 0.9):  # starts: share of the lowest loss that no size removes
-        floor = share * float(losses.min())
-        start = [floor, level - floor, min(slope / (1 - share), _MAX_EXPONENT)]
-        found = least_squares(
-            miss, start, bounds=([0, 1e-9, 0], [losses.min(), np.inf, _MAX_EXPONENT]), x_scale="jac"
-        )
-        if best is None or found.cost < best.cost:
-            best = found
-    assert best is not None
-    E, A, alpha = best.x
-    return float(E + A * (N / unit) ** -alpha)
+    return read_bases(table, eval_set, metric)

@@ -1,0 +1,154 @@
+"""Losses of the base models before continual pre-training: what anchored laws and tolerances start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import least_squares
+
+from dcpt.core.errors import ConfigError, FitError
+from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import format_quantity
+
+Array = NDArray[np.float64]
+
+SAME_SIZE = 0.005
+"""Relative difference in N up to which a base counts as the target's: half a unit of the third digit,
+which is how sizes are printed and typed (7.00B)."""
+
+LEAST_SIZES = 3
+"""Sizes needed to estimate the loss of another one."""
+
+_MAX_EXPONENT = 2.0
+"""Upper bound of the size exponent; published ones lie between 0.05 and 0.8."""
+
+
+@dataclass(frozen=True)
+class Bases:
+    """Loss before continual pre-training (D = 0) by model size, of one evaluation set.
+
+    Parameters
+    ----------
+    sizes, losses : tuple of float
+        Non-embedding parameters in ascending order, and the loss of the base of each (the geometric
+        mean where there are several).
+    """
+
+    sizes: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        wrong = len(self.sizes) != len(self.losses) or not all(x < y for x, y in pairwise(self.sizes))
+        if wrong or not all(value > 0 for value in (*self.sizes, *self.losses)):
+            raise ConfigError(
+                f"bases: got sizes {self.sizes} and losses {self.losses}; wanted as many positive losses as "
+                "ascending sizes."
+            )
+
+    def _nearest(self, N: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        distance = np.abs(np.log(N[:, None] / np.array(self.sizes)))
+        nearest = distance.argmin(axis=1)
+        return nearest, distance[np.arange(len(N)), nearest] <= SAME_SIZE
+
+    def covers(self, N: ArrayLike) -> bool:
+        """Whether every size of `N`, shape (n,), has been measured."""
+        N = np.atleast_1d(np.asarray(N, dtype=np.float64))
+        return bool(self.sizes) and bool(self._nearest(N)[1].all())
+
+    def measured(self, N: ArrayLike) -> Array:
+        """Measured losses at sizes that `covers` accepts, shape (n,)."""
+        N = np.atleast_1d(np.asarray(N, dtype=np.float64))
+        return np.array(self.losses)[self._nearest(N)[0]]
+
+    def at(self, N: ArrayLike) -> tuple[Array, Array]:
+        """Loss at each size, and the standard deviation of its logarithm.
+
+        Where a size was measured the deviation is 0; elsewhere E + A*N**-alpha through the bases is
+        used, and the deviation adds the residual scatter to the larger of two errors of
+        extrapolation: the jackknife over sizes, and the miss at the largest size when it is left out,
+        scaled by the distance in log N.
+
+        Parameters
+        ----------
+        N : array_like, shape (n,)
+            Non-embedding parameters.
+
+        Returns
+        -------
+        loss, log_sd : ndarray, shape (n,)
+
+        Raises
+        ------
+        FitError
+            When a size was not measured and fewer than three others were.
+        """
+        N = np.atleast_1d(np.asarray(N, dtype=np.float64))
+        loss, log_sd = np.empty(len(N)), np.zeros(len(N))
+        found = np.zeros(len(N), dtype=bool)
+        if self.sizes:
+            nearest, found = self._nearest(N)
+            loss[found] = np.array(self.losses)[nearest[found]]
+        if found.all():
+            return loss, log_sd
+        if len(self.sizes) < LEAST_SIZES:
+            raise FitError(
+                f"the loss of the {format_quantity(float(N[~found][0]))} base before continual pre-training is "
+                f"not known, and those of {len(self.sizes)} other sizes are; at least {LEAST_SIZES} are "
+                "needed to estimate it.",
+                hint="measure the base once on that evaluation set and give its loss",
+            )
+        sizes, losses = np.array(self.sizes), np.array(self.losses)
+        for size in np.unique(N[~found]):
+            value, spread = _estimate(sizes, losses, float(size))
+            loss[size == N], log_sd[size == N] = value, spread
+        return loss, log_sd
+
+
+def read_bases(table: LossTable, eval_set: str, metric: str = "loss") -> Bases:
+    """The bases of an evaluation set: its rows of phase ``base``."""
+    rows = table.select(eval_set, metric, ("base",)).frame
+    if not len(rows):
+        return Bases()
+    mean = np.log(rows["value"]).groupby(rows["N"]).mean().sort_index()
+    return Bases(tuple(map(float, mean.index)), tuple(map(float, np.exp(mean))))
+
+
+def _estimate(sizes: Array, losses: Array, N: float) -> tuple[float, float]:
+    value = _power_law(sizes, losses, N)
+    count = len(sizes)
+    fitted = np.array([_power_law(sizes, losses, size) for size in sizes])
+    residual = float(np.sqrt(np.sum(np.log(losses / fitted) ** 2) / max(count - 3, 1)))
+    left_out = np.log([_power_law(np.delete(sizes, i), np.delete(losses, i), N) for i in range(count)])
+    jackknife = float(np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2)))
+    miss = abs(float(np.log(losses[-1] / _power_law(sizes[:-1], losses[:-1], sizes[-1]))))
+    beyond = max(0.0, float(np.log(N / sizes[-1]))) / float(np.log(sizes[-1] / sizes[-2]))
+    return value, float(np.hypot(residual, max(jackknife, miss * beyond)))
+
+
+def _power_law(sizes: Array, losses: Array, N: float) -> float:
+    """Loss at N of E + A*n**-alpha, least squares in log loss; of A*n**-alpha with two sizes."""
+    unit = float(np.exp(np.log(sizes).mean()))
+    n, logs = sizes / unit, np.log(losses)
+    slope = float(np.clip(-np.polyfit(np.log(n), logs, 1)[0], 1e-3, _MAX_EXPONENT))
+    level = float(np.exp(logs.mean()))
+    if len(sizes) < LEAST_SIZES:
+        return float(level * (N / unit) ** -slope)
+
+    def miss(p: Array) -> Array:
+        return np.asarray(np.log(p[0] + p[1] * n ** -p[2]) - logs)
+
+    best = None
+    for share in (0.0, 0.5, 0.9):  # starts: share of the lowest loss that no size removes
+        floor = share * float(losses.min())
+        start = [floor, level - floor, min(slope / (1 - share), _MAX_EXPONENT)]
+        found = least_squares(
+            miss, start, bounds=([0, 1e-9, 0], [losses.min(), np.inf, _MAX_EXPONENT]), x_scale="jac"
+        )
+        if best is None or found.cost < best.cost:
+            best = found
+    assert best is not None
+    E, A, alpha = best.x
+    return float(E + A * (N / unit) ** -alpha)

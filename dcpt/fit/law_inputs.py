@@ -1,0 +1,74 @@
+"""From parameters, tokens and the domain share to the inputs of a law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcpt.core.errors import ConfigError
+from dcpt.core.symbols import GENERAL
+from dcpt.fit.dataset import kinds_of
+
+if TYPE_CHECKING:
+    from dcpt.fit.law_fit import LawFit
+
+Array = NDArray[np.float64]
+
+
+def law_inputs(
+    fit: LawFit, N: ArrayLike, D: ArrayLike, r: ArrayLike, given: Mapping[str, ArrayLike] | None = None
+) -> dict[str, Array]:
+    """Inputs of the fit's law in its units, each of shape (n,).
+
+    Parameters
+    ----------
+    fit : LawFit
+        Says which inputs its law has, in which units, and knows the bases' losses.
+    N, D, r : array_like, broadcast together
+        Non-embedding parameters, CPT tokens, domain share; r is not looked at by laws that do not
+        see the mixture.
+    given : mapping, optional
+        Other inputs, raw.
+
+    Raises
+    ------
+    ConfigError
+        When a value is out of range, or an input of the law is neither given nor known.
+    FitError
+        When the loss before CPT is needed and can be neither looked up nor estimated.
+    """
+    law = fit.law
+    raw = {"N": np.asarray(N, dtype=np.float64), "D": np.asarray(D, dtype=np.float64)}
+    share = np.asarray(r, dtype=np.float64)
+    for symbol, value in (*raw.items(), ("r", share)):
+        if symbol == "r" and not {"s", "r"} & set(law.inputs):
+            continue
+        good = (value >= 0) & (value <= 1) if symbol == "r" else (value > 0) & np.isfinite(value)
+        if not good.all():
+            wanted = "a domain share in [0, 1]" if symbol == "r" else "a positive number"
+            raise ConfigError(f"prediction: {symbol} = {value[~good].flat[0]:g}; wanted {wanted}.")
+    raw |= {"r": share, "s": 1.0 - share if fit.role == GENERAL else share}
+    known = {name: np.asarray(value, dtype=np.float64) for name, value in (given or {}).items()}
+    for name, value in known.items():
+        if name not in law.inputs:
+            wanted = ", ".join(law.inputs)
+            raise ConfigError(f"prediction: {name!r} is not an input of law {law.name}; it has {wanted}.")
+        if not np.isfinite(value).all():
+            raise ConfigError(f"prediction: {name} = {value}; wanted finite numbers.")
+    raw |= known
+    if "Dmin" in law.inputs and "Dmin" not in known:
+        raw["Dmin"] = np.asarray(fit.ranges["D"][0])
+    if "L0" in law.inputs and "L0" not in known:
+        raw["L0"] = fit.bases.at(raw["N"].ravel())[0].reshape(raw["N"].shape)
+    missing = [name for name in law.inputs if name not in raw]
+    if missing:
+        raise ConfigError(
+            f"prediction: law {law.name} also needs {missing[0]}.", hint=f"give it: {missing[0]}=VALUE"
+        )
+    used = [name for name in raw if name in law.inputs]
+    shape = np.broadcast_shapes(*(raw[name].shape for name in ("N", "D", "r", *used))) or (1,)
+    inputs = {name: np.broadcast_to(raw[name], shape).ravel() for name in used}
+    return fit.units.scale(inputs, kinds_of(law))
