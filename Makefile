@@ -1,6 +1,7 @@
 # make demo     the main job on the embedded default: sweep, fit, plan, launch, compare, report
 # make test     the whole test suite, offline
 # make check    what CI runs beside the tests: lint, types, import layers
+# make bench    the speed and reliability of the fitter, measured anew (QUICK=1: slow comparisons sampled)
 # make install  the environment .venv alone
 # Set PYTHON to choose the interpreter (3.11 or newer): make demo PYTHON=python3.12
 
@@ -13,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: demo test check install clean
+.PHONY: demo test check bench install clean
 .NOTPARALLEL:
 
 install: $(STAMP)
@@ -50,6 +51,9 @@ check: install
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy --strict -p dcpt.core -p dcpt.laws -p dcpt.fit -p dcpt.plan
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+bench: install
+	$(BIN)/python -m benchmarks.run_all $(if $(QUICK),--quick)
 
 clean:
 	rm -rf experiments/demo fits/demo

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from dcpt.core import files
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
+from dcpt.ingest.csv_table import read_cells, to_table
+from dcpt.ingest.reading import Reading
 
 SCHEMA_VERSION = 1
 _POINTER = "source.json"
 
 
-def note_table(folder: Path, losses: Path, table: LossTable) -> None:
-    """Remember beside the fits which table they were made from (relative, so that both can move)."""
-    files.write_json(
-        folder / _POINTER,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "losses": os.path.relpath(losses, folder),
-            "fingerprint": table.fingerprint,
-        },
-    )
+def note_table(folder: Path, losses: Path, table: LossTable, reading: Reading | None = None) -> None:
+    """Remember beside the fits which table they were made from, and how its file is read.
+
+    The path is relative, so that both can move.
+    """
+    pointer: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "losses": os.path.relpath(losses, folder),
+        "fingerprint": table.fingerprint,
+    }
+    if reading is not None and reading != Reading():
+        pointer["reading"] = reading.to_dict()
+    files.write_json(folder / _POINTER, pointer)
 
 
 def open_table(folder: Path, losses: Path | None) -> LossTable:
@@ -35,13 +41,15 @@ def open_table(folder: Path, losses: Path | None) -> LossTable:
     DataError
         When it cannot be read.
     """
-    if losses is not None:
-        return LossTable.read(losses)
     path = folder / _POINTER
-    if not path.exists():
+    pointer: dict[str, Any] = {}
+    if path.exists():
+        pointer = files.read_json(path, "the source of a fit", SCHEMA_VERSION)
+    elif losses is None:
         raise ConfigError(f"{folder}: does not say which loss table it came from.", hint="pass --losses FILE")
-    pointer = files.read_json(path, "the source of a fit", SCHEMA_VERSION)
-    found = (folder / str(pointer["losses"])).resolve()
-    if not found.exists():
-        raise ConfigError(f"{found}: the loss table of these fits is gone.", hint="pass --losses FILE")
-    return LossTable.read(found)
+    if losses is None:
+        losses = (folder / str(pointer.get("losses"))).resolve()
+        if not losses.exists():
+            raise ConfigError(f"{losses}: the loss table of these fits is gone.", hint="pass --losses FILE")
+    reading = Reading.from_dict(pointer.get("reading", {}), str(path))
+    return to_table(read_cells(losses, reading)[0], losses, reading, strict=True)[0]

@@ -24,33 +24,53 @@ def _formats() -> None:
 
 @app.command(epilog=example(EXAMPLE))
 def csv(
-    path: Annotated[Path, typer.Argument(help="CSV or Parquet file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Loss table to write (.csv or .parquet).")],
+    path: Annotated[Path, typer.Argument(help="CSV, JSON lines (both also .gz) or Parquet file.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Loss table to write (.csv, .jsonl, .csv.gz or .parquet).")
+    ],
     columns: Annotated[
         Path | None, typer.Option(help="YAML file that maps columns, units and sides; flags win over it.")
     ] = None,
-    map_: Annotated[list[str] | None, typer.Option("--map", help="SYMBOL=COLUMN, repeatable.")] = None,
+    map_: Annotated[list[str] | None, typer.Option("--map", help="SYMBOL=COLUMN,... repeatable.")] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option(help="Keep an input of a law: NAME=COLUMN (U=unique), repeatable.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="SYMBOL=VALUE,... the same in every row; repeatable.")
+    ] = None,
     scale: Annotated[list[str] | None, typer.Option(help="SYMBOL=FACTOR, repeatable.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="EVAL_SET=general or =domain, repeatable.")] = None,
+    run: Annotated[str | None, typer.Option(help="Column of independent runs.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Keep rows with COLUMN=A|B (or != < <= > >=); repeatable.")
+    ] = None,
     wide: Annotated[bool, typer.Option("--wide", help="Each evaluation set is a column of losses.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Import a table of losses by a map of its columns; says which rows were dropped and why."""
-    from dcpt.cli.options import factors, fresh, pairs
-    from dcpt.ingest.column_map import ColumnMap, read_column_map
-    from dcpt.ingest.csv_table import read_csv
+    from dcpt.cli.given_table import reading_of
+    from dcpt.cli.options import fresh, lists, pairs
+    from dcpt.ingest.column_map import read_column_map
+    from dcpt.ingest.csv_table import import_table
 
     fresh(output, force)
-    said = ColumnMap(schema_version=1) if columns is None else read_column_map(columns)
-    table, report = read_csv(
-        path,
-        {**said.columns, **pairs(map_, "--map")},
-        {**said.scale, **factors(scale)},
-        {**said.roles, **pairs(role, "--role")},
-        wide or said.wide,
+    kept = lists(extra, "--extra")
+    reading = reading_of(
+        None if columns is None else read_column_map(columns).reading(),
+        {**lists(map_, "--map"), **kept},
+        pairs(scale, "--scale"),
+        pairs(role, "--role"),
+        lists(set_, "--set"),
+        run,
+        where or (),
+        tuple(kept),
+        wide,
     )
+    table, report = import_table(path, reading)
     table.write(output)
+    for note in report.notes:
+        show.say(f"note: {note}")
     if json:
         show.document(
             "ingest",
@@ -60,6 +80,7 @@ def csv(
                 "kept": report.kept,
                 "dropped": dict(report.dropped),
                 "ignored": list(report.ignored),
+                "notes": list(report.notes),
             },
         )
     else:

@@ -2,56 +2,113 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dcpt.cli import show
 from dcpt.cli.options import example
 
-app = typer.Typer(help="List the laws; show one.", invoke_without_command=True)
+if TYPE_CHECKING:
+    from dcpt.laws.law import Law
+
+
+class _ByName(TyperGroup):
+    """``dcpt laws NAME`` is short for ``dcpt laws show NAME``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(help="List the laws; show one: dcpt laws NAME.", invoke_without_command=True, cls=_ByName)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.callback(epilog=example("dcpt laws"))
 def list_(context: typer.Context, json: Json = False) -> None:
-    """List the laws."""
+    """List the laws; show one: dcpt laws NAME."""
+    context.obj = json
     if context.invoked_subcommand is not None:
         return
-    from dcpt.laws.registry import list_laws
+    from dcpt.laws.registry import list_families, list_laws
 
-    laws = list_laws()
+    laws = [_describe(law, latex=json) for law in list_laws()]
+    families = [family.usage for family in list_families()]
     if json:
-        show.document("laws", {"laws": [_describe(law) for law in laws]})
-    else:
-        rows = [{"name": law.name, "formula": law.formula, "reference": law.reference} for law in laws]
-        show.result(show.table(rows))
+        show.document("laws", {"laws": laws, "families": families})
+        return
+    rows = [
+        {
+            "name": law["name"],
+            "inputs": " ".join(item["name"] for item in law["inputs"]),
+            "sides": " ".join(law["sides"]),
+            "parameters": " ".join(item["name"] for item in law["parameters"]),
+            "formula": law["formula"],
+            "reference": law["reference"],
+        }
+        for law in laws
+    ]
+    show.result(show.table(rows))
+    if families:
+        show.result(f"\nand, by pattern: {', '.join(families)}")
 
 
 @app.command("show", epilog=example("dcpt laws show d-cpt"))
 def show_(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the law.")],
     json: Json = False,
 ) -> None:
-    """Show a law: formula, parameters with bounds and units, reference."""
+    """Show a law: formula, inputs, parameters with bounds and units, reference."""
     from dcpt.laws.registry import get_law
 
     law = get_law(name)
     facts = _describe(law)
-    if json:
+    if json or context.obj:  # dcpt laws --json NAME
         show.document("law", facts)
         return
-    show.result(f"{law.name}: {law.formula}\n{law.reference}\n")
+    show.result(f"{law.name}: L = {law.formula}\n{law.reference}\n")
+    show.result(facts["description"])
+    show.result(f"\nfor the {' and the '.join(law.sides)} loss\n")
+    show.result(show.table(facts["inputs"]))
+    show.result("")
     show.result(show.table(facts["parameters"]))
+    show.result(f"\n{law.latex}")
 
 
-def _describe(law: Any) -> dict[str, Any]:
+def _describe(law: Law, latex: bool = True) -> dict[str, Any]:
+    """Everything a law declares; its LaTeX is made only where it is wanted, which takes a moment each."""
+    from dcpt.core.symbols import symbol_of
+
+    own = {column.name: column for column in law.columns}
+    slopes = {-1: "falls", 1: "rises"}
+    inputs = []
+    for name in law.inputs:
+        symbol = own.get(name) or symbol_of(name)
+        low, high = law.domain.get(name, (None, None))
+        inputs.append(
+            {
+                "name": name,
+                "low": low,
+                "high": high,
+                "unit": "" if symbol is None else symbol.unit,
+                "loss": slopes.get(law.monotone.get(name, 0), ""),
+                "meaning": "" if symbol is None else symbol.meaning,
+            }
+        )
     return {
         "name": law.name,
         "title": law.title,
+        "description": inspect.cleandoc(type(law).__doc__ or law.title),
         "formula": law.formula,
-        "latex": law.latex,
+        **({"latex": law.latex} if latex else {}),
         "reference": law.reference,
+        "sides": list(law.sides),
+        "inputs": inputs,
         "parameters": [
             {
                 "name": item.name,

@@ -9,12 +9,13 @@ import typer
 from typer.core import TyperGroup
 
 from dcpt import __version__
-from dcpt.cli import compare, demo, doctor, fit, ingest, launch, laws, plan, report, schema, sweep
+from dcpt.cli import compare, demo, doctor, fit, ingest, launch, laws, plan, predict, report, schema, sweep
 from dcpt.cli.options import example
 from dcpt.core.errors import DataError, DcptError
 
 VERBS = (
-    "demo", "sweep", "ingest", "fit", "plan", "launch", "compare", "report", "laws", "schema", "doctor",
+    "demo", "sweep", "ingest", "fit", "predict", "plan", "launch", "compare", "report", "laws", "schema",
+    "doctor",
 )  # fmt: skip
 """The commands in the order people use them."""
 
@@ -40,6 +41,7 @@ app.add_typer(laws.app, name="laws")
 for _name, _function, _example in (
     ("demo", demo.demo, "dcpt demo"),
     ("fit", fit.fit, "dcpt fit losses.csv -o fits/mine"),
+    ("predict", predict.predict, "dcpt predict fits/mine --at N=1M,D=2M,r=0.3"),
     ("plan", plan.plan, "dcpt plan fits/mine --at N=1M,D=2M --keep 'general <= +5%'"),
     ("launch", launch.launch, "dcpt launch fits/mine/plan.json --sweep experiments/mine --dry-run"),
     ("compare", compare.compare, "dcpt compare fits/mine"),

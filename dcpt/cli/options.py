@@ -41,6 +41,30 @@ def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
+def lists(items: Sequence[str] | None, flag: str) -> dict[str, str]:
+    """``["a=b,c=d", "e=f"]`` as a mapping; a part without = belongs to the value before it.
+
+    Raises
+    ------
+    ConfigError
+        When an item is not name=value, or a name stands twice.
+
+    Examples
+    --------
+    >>> lists(["N=params,value=loss, nats"], "--map")
+    {'N': 'params', 'value': 'loss, nats'}
+    """
+    parts: list[str] = []
+    for item in items or ():
+        first = len(parts)
+        for piece in item.split(","):
+            if "=" in piece or len(parts) == first:
+                parts.append(piece.strip())
+            else:
+                parts[-1] += f",{piece}"
+    return pairs(parts, flag)
+
+
 def factors(items: Sequence[str] | None, flag: str = "--scale") -> dict[str, float]:
     """``["r=0.01", ...]`` as symbols of the loss table and the factors of their numbers.
 
@@ -50,7 +74,7 @@ def factors(items: Sequence[str] | None, flag: str = "--scale") -> dict[str, flo
         When an item is not SYMBOL=NUMBER, or the symbol is unknown.
     """
     from dcpt.core.quantity import parse_quantity
-    from dcpt.ingest.column_map import known_symbol
+    from dcpt.ingest.symbol_names import known_symbol
 
     return {
         known_symbol(name, flag): parse_quantity(value, f"{flag} {name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,33 @@ import pandas as pd
 
 from dcpt.core import files
 from dcpt.core.errors import DataError
-from dcpt.core.symbols import DOMAIN, GENERAL, LEGEND, PHASES, ROLES, UNITS
+from dcpt.core.symbols import GENERAL
 from dcpt.core.table_file import read_frame, write_frame
+from dcpt.core.table_rows import (
+    COLUMNS,
+    KEY,
+    NUMERIC,
+    REQUIRED,
+    RUN,
+    TEXT,
+    Place,
+    check_rows,
+    complete_rows,
+    read_numbers,
+    role_of,
+)
 
-REQUIRED = ("N", "D", "r", "eval_set", "value")
-COLUMNS = tuple(name for name in LEGEND if name != "s")
-KEY = ("run_id", "step", "eval_set", "metric")
-TEXT = ("run_id", "phase", "eval_set", "role", "metric", "unit", "tokenizer", "source")
-"""Columns of words: a run called 007, or a hash of digits alone, is not a number."""
-_NUMERIC = ("step", "tokens", "N", "D", "r", "r_seen", "eta", "S1", "S2", "value", "sem", "n_eval_tokens")
+__all__ = ["COLUMNS", "KEY", "NUMERIC", "REQUIRED", "RUN", "TEXT", "LossTable", "role_of"]
 
 
 @dataclass(frozen=True)
 class LossTable:
     """Losses by model size N, tokens D and domain share r.
 
-    Use `from_frame` or `read`; both check the data. The frame has exactly the columns of
-    `dcpt.core.loss_table.COLUMNS`; a row is identified by (run_id, step, eval_set, metric).
+    Use `from_frame` or `read`; both check the data. The frame has the columns of
+    `dcpt.core.loss_table.COLUMNS` in their order, then ``run`` where runs are told apart by name, then
+    the extra columns that were asked for; a row is identified by (run_id, step, eval_set, metric). A
+    table without ratios has r = nan throughout.
 
     Attributes
     ----------
@@ -47,13 +57,18 @@ class LossTable:
         roles: Mapping[str, str] | None = None,
         where: str = "table",
         rows: Sequence[int] | None = None,
+        extras: Iterable[str] = (),
     ) -> LossTable:
         """Check a frame and complete its derived columns.
 
         Parameters
         ----------
         frame : pandas.DataFrame
-            At least N (parameters), D (tokens), r (domain share), eval_set and value.
+            At least N (parameters), D (tokens) and value. Without r (domain share) only laws that do
+            not see the mixture can be fitted; without eval_set every loss is one of the general side.
+            A column ``run`` names the independent training runs. Without it they are told apart by
+            N, r and seed, or by run_id where a table has neither r nor seed; and where it has
+            nothing of all that, each row is a run of its own.
         columns : mapping, optional
             Name in the frame to name in `LEGEND`.
         scale : mapping, optional
@@ -64,6 +79,8 @@ class LossTable:
             Name of the file, for error messages.
         rows : sequence of int, optional
             Number of each row in that file, counted from 1; by default they are numbered as they come.
+        extras : iterable of str
+            Further columns of numbers to keep, by name (``("U", "h1")``); empty cells are allowed.
 
         Returns
         -------
@@ -75,43 +92,31 @@ class LossTable:
             Naming file, row, column, what was found and what was wanted.
         """
         data = frame.rename(columns=dict(columns or {})).reset_index(drop=True)
+        kept = tuple(name for name in dict.fromkeys(extras) if name not in (*COLUMNS, RUN))
         if not len(data):
             raise DataError(f"{where}: the table is empty.")
         if data.columns.has_duplicates:
             name = data.columns[data.columns.duplicated()][0]
             raise DataError(f"{where}: column {name!r} stands twice.", hint="rename or drop one of them")
         for name in scale or {}:
-            if name not in _NUMERIC:
+            if name not in (*NUMERIC, *kept):
                 raise DataError(f"{where}: a scale is given for {name!r}; it is not a column of numbers.")
-        missing = [name for name in REQUIRED if name not in data]
+        missing = [name for name in (*REQUIRED, *kept) if name not in data]
         if missing:
             raise DataError(
                 f"{where}: column {missing[0]!r} is missing; found {', '.join(map(str, frame.columns))}.",
                 hint=f"map your own name to it: --map {missing[0]}=YOUR_COLUMN",
             )
-        unknown = [name for name in data if name not in COLUMNS]
-        data = data.drop(columns=unknown)
-        place = _Place(where, data, rows)
-        for name in _NUMERIC:
-            if name not in data:
-                continue
-            numbers = pd.to_numeric(data[name], errors="coerce")
-            bad = numbers.isna() & data[name].notna()
-            if bad.any():
-                row = int(np.flatnonzero(bad)[0])
-                percent = str(data[name][row]).strip().endswith("%")
-                raise DataError(
-                    f"{place(row)}: {name} = {data[name][row]!r} is not a number.",
-                    hint="write a share, 0.3 for 30 %" if percent else None,
-                )
-            data[name] = numbers.astype(float) * float((scale or {}).get(name, 1.0))
-        _complete(data, roles or {}, place)
-        _check(data, place)
-        return cls(data[list(COLUMNS)])
+        data = data[[name for name in data if name in (*COLUMNS, RUN, *kept)]].copy()
+        place = Place(where, data, rows)
+        read_numbers(data, scale or {}, (*NUMERIC, *kept), place)
+        complete_rows(data, roles or {}, place)
+        check_rows(data, kept, place)
+        return cls(data[[*COLUMNS, *([RUN] if RUN in data else []), *kept]])
 
     @classmethod
     def read(cls, path: Path | str, **options: Any) -> LossTable:
-        """Read a table from CSV (optionally .gz) or Parquet; `options` as in `from_frame`.
+        """Read a table from CSV, JSON lines (both optionally .gz) or Parquet; `options` as in `from_frame`.
 
         Raises
         ------
@@ -123,7 +128,7 @@ class LossTable:
         return cls.from_frame(read_frame(path, "a loss table", words), where=str(path), **options)
 
     def write(self, path: Path | str) -> Path:
-        """Write the table as CSV or, by the file's ending, Parquet; atomically."""
+        """Write the table as CSV or, by the file's ending, JSON lines or Parquet; atomically."""
         return write_frame(path, self.frame)
 
     def select(
@@ -155,12 +160,29 @@ class LossTable:
     def groups(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Number of the independent run behind each row, shape (rows,).
 
-        Rows with equal N, r and seed share their data order and most of their training (checkpoints
-        of one run, or branches of one trunk); they are resampled together. The numbers depend on
-        the runs alone, not on the order of the rows.
+        Rows of one run share their data order and most of their training (they are checkpoints of it,
+        or branches of one trunk); they are resampled together. A run is one model size N and its name
+        in the column ``run``, or without that column one (N, r, seed). The numbers depend on the runs
+        alone, not on the order of the rows.
         """
-        keys = self.frame[["N", "r", "seed"]].astype(str).agg("|".join, axis=1)
-        return np.asarray(pd.factorize(keys, sort=True)[0], dtype=np.int64)
+        names = ["N", RUN] if RUN in self.frame else ["N", "r", "seed"]
+        number = self.frame.groupby(names, sort=False, dropna=False).ngroup().to_numpy()
+        first = np.unique(number, return_index=True)[1]
+        parts = (self.frame[name].to_numpy()[first] for name in names)
+        labels = ["|".join(map(str, cells)) for cells in zip(*parts, strict=True)]
+        rank = np.empty(len(labels), dtype=np.int64)
+        rank[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+        return np.asarray(rank[number], dtype=np.int64)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the columns kept beside those that every table has."""
+        return tuple(name for name in self.frame if name not in (*COLUMNS, RUN))
+
+    @property
+    def has_ratios(self) -> bool:
+        """Whether the table knows the mixtures its losses come from."""
+        return bool(self.frame["r"].notna().any())
 
     @property
     def fingerprint(self) -> str:
@@ -176,117 +198,3 @@ class LossTable:
             f"LossTable({len(self)} rows, {self.frame['run_id'].nunique()} runs, "
             f"{self.frame['N'].nunique()} sizes, eval sets {', '.join(self.eval_sets)})"
         )
-
-
-def role_of(eval_set: str, roles: Mapping[str, str]) -> str | None:
-    """Side of an evaluation set: as told, or as its name says (``general``, ``domain/law``)."""
-    if eval_set in roles:
-        return roles[eval_set]
-    head = eval_set.partition("/")[0]
-    return head if head in ROLES else None
-
-
-class _Place:
-    """Says where a row came from, for error messages."""
-
-    def __init__(self, where: str, data: pd.DataFrame, rows: Sequence[int] | None) -> None:
-        self.where, self.rows = where, rows
-        self.names = list(data["run_id"]) if "run_id" in data else None
-
-    def __call__(self, row: int) -> str:
-        number = row + 1 if self.rows is None else self.rows[row]
-        run = "" if self.names is None else f" (run {self.names[row]})"
-        return f"{self.where} row {number}{run}"
-
-
-def _complete(data: pd.DataFrame, roles: Mapping[str, str], place: _Place) -> None:
-    where = place.where
-    for name, role in roles.items():
-        if role not in ROLES:
-            raise DataError(f"{where}: role of {name!r} is {role!r}; wanted general or domain.")
-    unnamed = data["eval_set"].isna()
-    if unnamed.any():
-        raise DataError(f"{place(int(np.flatnonzero(unnamed)[0]))}: eval_set is empty.")
-    data["eval_set"] = data["eval_set"].astype(str)
-    found: dict[str, str] = {}
-    for name in data["eval_set"].unique():
-        given: list[Any] = []
-        if "role" in data:
-            given = list(data.loc[data["eval_set"] == name, "role"].dropna().unique())
-        known = role_of(name, roles)
-        if known is None and len(given) == 1 and given[0] in ROLES:
-            known = str(given[0])
-        if known is None:
-            raise DataError(
-                f"{where}: evaluation set {name!r} is neither general nor domain.",
-                hint=f"say which side it measures: --role {name}={DOMAIN}",
-            )
-        if name not in roles and any(role != known for role in given):
-            raise DataError(
-                f"{where}: evaluation set {name!r} has the role {given[0]!r}; its name says {known}."
-            )
-        found[name] = known
-    data["role"] = data["eval_set"].map(found)
-    # Cells that a file leaves empty are completed like columns that it does not have.
-    _fill(data, "metric", "loss")
-    _fill(data, "unit", data["metric"].map(UNITS).fillna("unknown"))
-    _fill(data, "seed", 0)
-    if pd.api.types.is_float_dtype(data["seed"]) and (data["seed"] % 1 == 0).all():
-        data["seed"] = data["seed"].astype("int64")
-    _fill(data, "phase", pd.Series(np.where(data["D"] == 0, "base", "end"), index=data.index))
-    if "run_id" not in data or data["run_id"].isna().any():
-        names = [f"n{n:g}-r{r:g}-s{s}" for n, r, s in zip(data["N"], data["r"], data["seed"], strict=True)]
-        _fill(data, "run_id", pd.Series(names, index=data.index))
-    _fill(data, "step", data["D"])
-    _fill(data, "tokens", data["D"])
-    for name in COLUMNS:
-        if name not in data:
-            data[name] = "" if name in ("tokenizer", "source") else np.nan
-    for name in ("tokenizer", "source", "run_id"):
-        data[name] = data[name].astype(object).where(data[name].notna(), "").astype(str)
-
-
-def _fill(data: pd.DataFrame, name: str, default: Any) -> None:
-    # A column of nothing is replaced: it has no kind that the default would have to fit.
-    if name not in data or data[name].isna().all():
-        data[name] = default
-    else:
-        data[name] = data[name].fillna(default)
-
-
-def _check(data: pd.DataFrame, place: _Place) -> None:
-    def refuse(bad: pd.Series, name: str, wanted: str, hint: str | None = None) -> None:
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{place(row)}: {name} = {_show(data[name][row])} {wanted}.", hint)
-
-    for name in ("N", "D", "r", "value"):
-        refuse(~np.isfinite(data[name]), name, "is not a finite number")
-    for name in _NUMERIC:
-        refuse(np.isinf(data[name]), name, "is not a finite number")
-    for name in ("r", "r_seen"):
-        share = data[name]
-        percent = f"looks like a percentage; pass --scale {name}=0.01 or divide the column by 100"
-        refuse((share < 0) | (share > 1), name, "is outside [0, 1]", percent if (share > 1).any() else None)
-    refuse(data["N"] <= 0, "N", "is not positive")
-    refuse(data["D"] < 0, "D", "is negative")
-    refuse(data["value"] <= 0, "value", "is not a positive loss")
-    refuse(~data["phase"].isin(list(PHASES)), "phase", f"is unknown; wanted one of {', '.join(PHASES)}")
-    for metric, units in data.groupby("metric")["unit"]:
-        if units.nunique() > 1:
-            raise DataError(
-                f"{place.where}: metric {metric!r} comes in several units: {', '.join(units.unique())}."
-            )
-    twice = data.duplicated(list(KEY))
-    if twice.any():
-        row = int(np.flatnonzero(twice)[0])
-        key = ", ".join(f"{name}={_show(data[name][row])}" for name in KEY)
-        raise DataError(
-            f"{place(row)}: stands twice ({key}).",
-            hint="give each run its own run_id or seed, or drop the repeated rows",
-        )
-
-
-def _show(value: Any) -> str:
-    """A cell as a person would write it."""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -43,6 +43,23 @@ LEGEND: dict[str, Symbol] = {
     )
 }
 
+LAW_INPUTS: dict[str, Symbol] = {
+    symbol.name: symbol
+    for symbol in (
+        Symbol("L0", "loss of the same evaluation set before continual pre-training", "nats/token", "L_0"),
+        Symbol("G0", "general loss of the base before continual pre-training", "nats/token", "G_0"),
+        Symbol("U", "unique training tokens, the rest being repeats", "tokens", "U"),
+        Symbol("Dmin", "least training tokens of the fitted rows", "tokens", "D_\\mathrm{min}"),
+    )
+}
+"""Inputs a law may have beside the legend's: derived from a table, not columns of every one."""
+
+
+def symbol_of(name: str) -> Symbol | None:
+    """Look a symbol up in the legend and among the law inputs; None when neither has it."""
+    return LEGEND.get(name) or LAW_INPUTS.get(name)
+
+
 PHASES: dict[str, str] = {
     "base": "the base model before continual pre-training (D = 0)",
     "trunk": "constant-rate part of a run, not annealed",

@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 from dcpt.core.errors import ConfigError, FitError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
+from dcpt.core.symbols import GENERAL
 
 Array = NDArray[np.float64]
 
@@ -95,9 +96,9 @@ class Bases:
             return loss, log_sd
         if len(self.sizes) < LEAST_SIZES:
             raise FitError(
-                f"the loss of the {format_quantity(float(N[~found][0]))} base before continual pre-training is "
-                f"not known, and those of {len(self.sizes)} other sizes are; at least {LEAST_SIZES} are "
-                "needed to estimate it.",
+                f"the loss of the {format_quantity(float(N[~found][0]))} base before continual pre-training "
+                f"is not known, and those of {len(self.sizes)} other sizes are; at least {LEAST_SIZES} "
+                "are needed to estimate it.",
                 hint="measure the base once on that evaluation set and give its loss",
             )
         sizes, losses = np.array(self.sizes), np.array(self.losses)
@@ -114,6 +115,18 @@ def read_bases(table: LossTable, eval_set: str, metric: str = "loss") -> Bases:
         return Bases()
     mean = np.log(rows["value"]).groupby(rows["N"]).mean().sort_index()
     return Bases(tuple(map(float, mean.index)), tuple(map(float, np.exp(mean))))
+
+
+def start_losses(table: LossTable, eval_set: str, metric: str = "loss") -> dict[str, Bases]:
+    """Bases behind the inputs L0, of the set itself, and G0, of the general side.
+
+    G0 is read from the set ``general``, or from the table's only set of that side.
+    """
+    sets = table.frame.loc[table.frame["role"] == GENERAL, "eval_set"].unique()
+    general = GENERAL if GENERAL in sets else sets[0] if len(sets) == 1 else None
+    found = {"L0": read_bases(table, eval_set, metric)}
+    found["G0"] = read_bases(table, general, metric) if general is not None else Bases()
+    return found
 
 
 def _estimate(sizes: Array, losses: Array, N: float) -> tuple[float, float]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.fit.batch import BatchSolution, solve_batch
+from dcpt.fit.batch import BatchSolution, minimise
 from dcpt.fit.dataset import FitData
 from dcpt.fit.objective import Problem
-from dcpt.fit.solve import AGREEMENT, snap, solve_from
+from dcpt.fit.solve import AGREEMENT, snap, solve, solve_from
+from dcpt.fit.starts import start_grid
+from dcpt.fit.threads import one_thread
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -20,10 +21,20 @@ DRAWS = 400
 """Default number of refits: the ends of a 90 % interval are then good to about 0.12 standard deviations."""
 
 WIDE = 30.0
-"""Factor of the second start's Huber threshold: nearly least squares, where the valleys have no kinks."""
+"""Factor of the Huber threshold of the other ways: nearly least squares, where the valleys have no kinks."""
 
-ROUGH = 1e-4
-"""Relative gain at which that start is good enough."""
+LONE_SIZES = 5
+"""Sizes with a single run from which these are drawn together. Among fewer, a resample would too often
+hold one or two of them only."""
+
+PILOT = 64
+"""Refits that show whether another way finds anything."""
+
+RIVAL, MOST_RIVALS = 1.5, 2
+"""Objective, relative to the least, up to which another optimum is a rival, and how many are tried."""
+
+ROUGH = 1e-3
+"""Relative gain at which those starts are good enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +60,36 @@ class Draws:
 def run_weights(data: FitData, draws: int, seed: int) -> Array:
     """How often each row counts in every resample, shape (draws, n).
 
-    Runs are drawn with replacement among the runs of their model size, one fewer than there are,
+    Runs are drawn with replacement among the runs of their stratum, one fewer than there are,
     and scaled up to the full number: with few runs per size a plain bootstrap understates the
-    variance by (k - 1) / k (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231). A size with one run keeps it.
+    variance by (k - 1) / k (Rao and Wu 1988, J. Am. Stat. Assoc. 83:231). When every row is a run of
+    its own this resamples points.
     """
     rng = np.random.default_rng(seed)
     weights = np.ones((draws, len(data)))
-    for size in np.unique(data.N):
-        runs = np.unique(data.groups[size == data.N])
+    for runs in strata(data):
         k = len(runs)
         if k < 2:
             continue
         counts = rng.multinomial(k - 1, np.full(k, 1 / k), size=draws) * (k / (k - 1))
-        for column, run in enumerate(runs):
-            weights[:, data.groups == run] = counts[:, column : column + 1]
+        place = np.searchsorted(runs, data.groups)
+        mine = np.isin(data.groups, runs)
+        weights[:, mine] = counts[:, place[mine]]
     return weights
+
+
+def strata(data: FitData) -> list[Integers]:
+    """Runs that are drawn among each other: those of one model size.
+
+    Sizes with one run each, as in designs where every run has its own N, are drawn together when
+    there are `LONE_SIZES` of them; fewer are kept as they are, with weight 1.
+    """
+    sizes = [np.unique(data.groups[size == data.N]) for size in np.unique(data.N)]
+    several = [runs for runs in sizes if len(runs) > 1]
+    alone = [runs for runs in sizes if len(runs) == 1]
+    if len(alone) >= LONE_SIZES:
+        return [*several, np.unique(np.concatenate(alone))]
+    return [*several, *alone]
 
 
 def resample(problem: Problem, u: Array, draws: int, seed: int) -> Draws:
@@ -87,36 +113,56 @@ def resample(problem: Problem, u: Array, draws: int, seed: int) -> Draws:
     return Draws(theta, np.flatnonzero(solution.converged), float(solution.converged.mean()))
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """Hold BLAS to one thread: on many small matrices more threads only wait for each other.
-
-    Without threadpoolctl nothing is changed; OMP_NUM_THREADS in the environment does the same.
-    """
-    try:
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        return nullcontext()
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
-    return limits
-
-
 def refit(problem: Problem, u: Array, weights: Array) -> BatchSolution:
     """Refit to every weight vector, shape (b, n), starting near the point fit `u`.
 
-    Each refit is solved twice, straight from the point fit and by way of a wider Huber threshold,
-    and keeps the better end; the few that do not converge go on in the slower trust-region solver.
+    Each refit starts at the point fit. Others come by way of a wide Huber threshold, whose optimum
+    has no kinks, and from the point fit's other optima where there are any; where they find less than
+    the first they are kept. A way that never does so among the first `PILOT` refits is not gone by the
+    rest. The few refits that do not converge go on in the slower trust-region solver.
     """
-    starts = np.tile(u, (len(weights), 1))
-    near = solve_batch(problem, starts, weights)
-    wide = solve_batch(problem, starts, weights, delta=WIDE * problem.delta, gain=ROUGH)
-    far = solve_batch(problem, wide.u, weights)
-    better = far.objective < near.objective * (1 - AGREEMENT)
-    ends = np.where(better[:, None], far.u, near.u)
-    objective = np.where(better, far.objective, near.objective)
-    converged = np.where(better, far.converged, near.converged)
+    box, delta = problem.space.box, problem.delta
+    near = minimise(problem.evaluator, np.tile(u, (len(weights), 1)), box, (delta,), weights)
+    ends, objective, converged, steps = near.u, near.objective, near.converged, near.steps
+
+    def go(start: Array, members: Integers) -> int:
+        rough = minimise(
+            problem.evaluator,
+            np.tile(start, (len(members), 1)),
+            box,
+            (WIDE * delta, delta),
+            weights[members],
+            ROUGH,
+        )
+        steps[members] += rough.steps
+        better = (rough.objective < objective[members] * (1 - AGREEMENT)) | ~converged[members]
+        members = members[better]
+        fine = minimise(problem.evaluator, rough.u[better], box, (delta,), weights[members])
+        steps[members] += fine.steps
+        lower = fine.objective < objective[members] * (1 - AGREEMENT)
+        equal = fine.objective <= objective[members] * (1 + AGREEMENT)
+        chosen = lower | (equal & fine.converged & ~converged[members])
+        members = members[chosen]
+        ends[members], objective[members] = fine.u[chosen], fine.objective[chosen]
+        converged[members] = fine.converged[chosen]
+        return int(lower.sum())
+
+    pilot = np.arange(min(PILOT, len(weights)))
+    for start in [u, *_rivals(problem)]:
+        rest = np.arange(len(pilot), len(weights))
+        go(start, rest if go(start, pilot) else rest[~converged[rest]])
     for index in np.flatnonzero(~converged):
         end, value, good = solve_from(problem, ends[index], weights=weights[index])
         if value <= objective[index] * (1 + AGREEMENT):
             ends[index] = snap(problem, end, weights[index])
             objective[index], converged[index] = value, good
-    return BatchSolution(ends, objective, converged)
+    return BatchSolution(ends, objective, converged, steps)
+
+
+def _rivals(problem: Problem) -> Array:
+    """Other optima of the point fit that a resample might prefer, shape (k, q)."""
+    solution = solve(problem, start_grid(problem.law, problem.data, problem.space))
+    level = [float(problem.objective(end)) for end in solution.ends]
+    near = np.array(level) <= RIVAL * level[0]
+    near[0] = False
+    return np.asarray(solution.ends[near][:MOST_RIVALS])

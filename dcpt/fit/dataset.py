@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
-from dcpt.fit.bases import Bases, read_bases
+from dcpt.core.symbols import LAW_INPUTS
+from dcpt.fit.bases import Bases, start_losses
 from dcpt.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -64,11 +65,11 @@ class FitData:
     groups : ndarray of int, shape (n,)
         Number of the independent run behind each row.
     extra : mapping of str to ndarray, shape (n,)
-        Raw values of the other inputs a law may have: L0, Dmin, U, eta, columns of its own.
+        Raw values of the other inputs a law may have: L0, G0, Dmin, U, eta, columns of its own.
     kinds : mapping
         Unit of those inputs where it is parameters or tokens.
-    bases : Bases
-        Losses before continual pre-training, by size.
+    bases : mapping of str to Bases
+        Losses before continual pre-training, by size: of this set (L0) and of the general side (G0).
     units : Units
         What `inputs` counts N and D in.
     dropped : mapping
@@ -89,7 +90,7 @@ class FitData:
     dropped: Mapping[str, int]
     extra: Mapping[str, Array] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    bases: Bases = field(default_factory=Bases)
+    bases: Mapping[str, Bases] = field(default_factory=dict)
 
     @property
     def inputs(self) -> dict[str, Array]:
@@ -177,7 +178,7 @@ def prepare(
         )
     D = frame["D"].to_numpy(float)
     N = frame["N"].to_numpy(float)
-    bases = read_bases(table, eval_set, metric)
+    bases = start_losses(table, eval_set, metric)
     extra = _extra(frame, law, bases)
     extra["Dmin"] = np.full(len(frame), D[fitted].min())
     whole = FitData(
@@ -203,7 +204,7 @@ def prepare(
     return replace(whole.take(fitted), dropped=kept), whole.take(outside)
 
 
-def _extra(frame: pd.DataFrame, law: Law | None, bases: Bases) -> dict[str, Array]:
+def _extra(frame: pd.DataFrame, law: Law | None, bases: Mapping[str, Bases]) -> dict[str, Array]:
     """The inputs beside N, D and the shares: columns of the table, and the base's loss by size."""
     wanted = () if law is None else tuple(name for name in law.inputs if name not in _GIVEN)
     extra: dict[str, Array] = {}
@@ -211,18 +212,20 @@ def _extra(frame: pd.DataFrame, law: Law | None, bases: Bases) -> dict[str, Arra
         if name in frame and frame[name].notna().all():
             extra[name] = frame[name].to_numpy(float)
     sizes = frame["N"].to_numpy(float)
-    if "L0" not in extra and bases.covers(sizes):
-        extra["L0"] = bases.measured(sizes)
+    for name, base in bases.items():
+        if name not in extra and base.covers(sizes):
+            extra[name] = base.measured(sizes)
     for name in wanted:
         if name in extra:
             continue
         assert law is not None
-        if name == "L0":
-            missing = next(size for size in sizes if not bases.covers(np.array([size])))
+        if name in bases:
+            missing = next(size for size in sizes if not bases[name].covers(size))
+            what = LAW_INPUTS[name].meaning
             raise ConfigError(
-                f"law {law.name} needs the loss before continual pre-training; the table has none for "
-                f"size {format_quantity(float(missing))}.",
-                hint="add a row with D = 0 for every size, or a column L0: --map L0=YOUR_COLUMN",
+                f"law {law.name} needs the {what}; the table has none for size "
+                f"{format_quantity(float(missing))}.",
+                hint=f"add a row with D = 0 for every size, or a column: --map {name}=YOUR_COLUMN",
             )
         raise ConfigError(
             f"law {law.name} needs the column {name}; the table has none.",

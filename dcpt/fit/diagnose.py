@@ -7,75 +7,92 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.core.errors import FitError
 from dcpt.core.quantity import format_quantity
-from dcpt.core.symbols import LEGEND
+from dcpt.fit.annealing import annealing_doubts
 from dcpt.fit.bootstrap import Draws
-from dcpt.fit.dataset import FitData
+from dcpt.fit.curvature import curvature
+from dcpt.fit.design import check_design, design_doubts
 from dcpt.fit.doubt import FitWarning
+from dcpt.fit.noise import seed_noise
 from dcpt.fit.objective import Problem
+from dcpt.fit.residuals import outliers, residual_sigma
+from dcpt.fit.sensitivity import DeltaSweep, delta_sweep
 from dcpt.fit.solve import WALL, Solution
-from dcpt.fit.space import Space
-from dcpt.laws.law import Law
+
+__all__ = ["check_design", "delta_doubts", "diagnose"]
 
 Array = NDArray[np.float64]
 
 CORRELATION = 0.95
 """Correlation from which two parameters are named as not told apart."""
 
+CONDITION = 1e4
+"""Condition number of the scaled Jacobian from which the values are called ill-conditioned; designs of three
+and four sizes and five to nine ratios give 200 to 2,000 with the D-CPT law (synthetic losses)."""
+
 SPREAD = 4.0
 """Ratio of the ends of the 90 % interval from which a parameter is called not identified: it is then
 known to no better than a factor of 2 either way."""
 
-RANK = 1e-9
-"""Smallest singular value of the scaled Jacobian, relative to the largest, of a full-rank design;
-two model sizes give 1e-16, the hardest designs with a unique optimum about 1e-6."""
+CLOSE = 3.0
+"""Residual standard deviations above E within which the smallest loss counts as reaching it."""
 
-FEW_RUNS, FEW_SIZES = 10, 3
-"""Below these the bootstrap has too little to resample: coverage tests with fewer failed."""
-
+_FEW_DRAWS = 20
 _GRID = 9
-
-
-def check_design(law: Law, data: FitData, space: Space) -> None:
-    """Refuse data on which some of the law's terms cannot be told apart whatever the losses are.
-
-    Raises
-    ------
-    FitError
-        When there are fewer rows than free parameters, or an input of the law has one value only
-        while a parameter that acts through it is free.
-    """
-    if len(data) < len(space.free):
-        raise FitError(
-            f"law {law.name} has {len(space.free)} free parameters; {data.eval_set} has {len(data)} rows "
-            "to fit.",
-            hint="measure more points, choose a law with fewer parameters, or fix some of them",
-        )
-    for name in law.inputs:
-        values = np.unique(data.inputs[name])
-        if values[-1] > values[0] * (1 + 1e-6):
-            continue
-        idle = [item for item in law.compiled.moves[name] if item in space.free_names]
-        if idle:
-            words = {"N": "model size", "D": "number of tokens", "s": "ratio"}.get(name, LEGEND[name].meaning)
-            raise FitError(
-                f"{data.eval_set} has one {words} only; law {law.name} needs several to tell "
-                f"{', '.join(idle)} apart.",
-                hint=f"measure at a second {words} (three or more to extrapolate), or choose a law "
-                f"without {name}",
-            )
+_MOST_CELLS = 20_000
+_LISTED = 3
 
 
 def diagnose(problem: Problem, solution: Solution, draws: Draws) -> tuple[FitWarning, ...]:
     """Reasons for doubt about a point fit and its draws."""
+    enough = len(draws.theta) >= _FEW_DRAWS
     return (
         *_status(problem, solution),
-        *_design(problem),
+        *design_doubts(problem.law, problem.data, problem.space),
+        *annealing_doubts(problem.data),
         *_curvature(problem, solution),
         *_spread(problem, draws),
+        *_outliers(problem, solution),
+        *_lack_of_fit(problem, solution),
+        *_floor(problem, solution),
         *_shape(problem, solution),
+        *(delta_doubts(problem, solution, draws, delta_sweep(problem, solution)) if enough else ()),
     )
+
+
+def delta_doubts(
+    problem: Problem, solution: Solution, draws: Draws, sweep: DeltaSweep, level: float = 0.9
+) -> Iterator[FitWarning]:
+    """Doubt about the Huber threshold: predictions that move more with it than their interval is wide.
+
+    Parameters
+    ----------
+    problem, solution, draws
+        The fit.
+    sweep : DeltaSweep
+        Fits with other thresholds.
+    level : float
+        Probability of the interval of the mean that the predictions are compared with.
+    """
+    data, law = problem.data, problem.law
+    if len(draws.theta) < _FEW_DRAWS or not sweep.converged.any():
+        return
+    largest = np.flatnonzero(np.isin(data.N, data.N.max()))
+    top = largest[np.isin(data.D[largest], data.D[largest].max())]
+    inputs = data.take(top).inputs
+    tail = (1 - level) / 2
+    lo, hi = np.quantile(law.evaluate(draws.theta, inputs), [tail, 1 - tail], axis=0)
+    fitted = law.evaluate(solution.theta, inputs)
+    moved = np.where(sweep.converged[:, None], np.abs(law.evaluate(sweep.theta, inputs) - fitted), 0.0)
+    which, row = np.unravel_index(int((moved - (hi - lo)).argmax()), moved.shape)
+    if moved[which, row] > hi[row] - lo[row]:
+        yield FitWarning(
+            "delta",
+            f"At the largest N and D the prediction moves by {moved[which, row]:.4f} when the Huber "
+            f"threshold is {sweep.deltas[which]:g} instead of {problem.delta:g}, more than its "
+            f"{100 * level:g} % interval is wide ({hi[row] - lo[row]:.4f}): the answer "
+            "rests on the choice of the threshold.",
+        )
 
 
 def _status(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
@@ -99,78 +116,41 @@ def _status(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
         )
 
 
-def _design(problem: Problem) -> Iterator[FitWarning]:
-    data = problem.data
-    sizes = np.unique(data.N)
-    runs = len(np.unique(data.groups))
-    if "N" in problem.law.inputs and len(sizes) < FEW_SIZES:
-        yield FitWarning(
-            "few_sizes",
-            f"There are {len(sizes)} model sizes, too few for the size term; predictions at other sizes "
-            "are guesses.",
-        )
-    if runs < FEW_RUNS:
-        message = f"There are {runs} independent runs; intervals from so few are too narrow."
-        yield FitWarning("few_runs", message)
-    alone = [size for size in sizes if len(np.unique(data.groups[size == data.N])) < 2]
-    if alone:
-        names = ", ".join(format_quantity(float(size)) for size in alone)
-        yield FitWarning(
-            "few_runs",
-            f"Size {names} has one run, which cannot be resampled; intervals are too narrow for it.",
-        )
-    if len(sizes) > 2 and len(np.unique(data.D)) > 2:
-        together = float(np.corrcoef(np.log(data.N), np.log(data.D))[0, 1])
-        if abs(together) > 0.98:
-            yield FitWarning(
-                "rank",
-                f"D follows N in this design (correlation of their logs {together:.3f}); the size term and "
-                "the token term can hardly be told apart.",
-            )
-
-
 def _curvature(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
-    names = [name for name in problem.space.free_names if name not in solution.at_bound]
-    inner = [problem.space.free_names.index(name) for name in names]
-    jacobian = problem.residual_and_jacobian(solution.u)[1][:, inner]
-    length = np.linalg.norm(jacobian, axis=0)
-    idle = [name for name, size in zip(names, length, strict=True) if size == 0]
-    for name in idle:
+    found = curvature(problem, solution)
+    for name in found.idle:
         message = f"{name} has no effect on the fitted rows: its term is off."
         yield FitWarning("not_identified", message, (name,))
-    names = [name for name in names if name not in idle]
-    if not names:
-        return
-    scaled = jacobian[:, length > 0] / length[length > 0]
-    _, singular, right = np.linalg.svd(scaled, full_matrices=False)
-    if singular[-1] < RANK * singular[0]:
-        direction = np.abs(right[-1])
+    if not found.full_rank:
+        direction = np.abs(found.weakest)
         large = direction > 0.1 * direction.max()
-        share = tuple(name for name, part in zip(names, large, strict=True) if part)
+        share = tuple(name for name, part in zip(found.names, large, strict=True) if part)
         yield FitWarning(
             "rank",
-            f"Some change of {', '.join(share)} together leaves every fitted loss as it is: this design "
-            "does not identify them.",
+            f"Some change of {', '.join(share)} together leaves every fitted loss as it is (rank "
+            f"{found.rank} of {len(found.names)}): this design does not identify them.",
             share,
         )
         return
-    spread = (right.T / singular**2) @ right
-    correlation = spread / np.sqrt(np.outer(np.diag(spread), np.diag(spread)))
-    for i in range(len(names)):
-        for j in range(i):
-            if abs(correlation[i, j]) > CORRELATION:
-                yield FitWarning(
-                    "correlated",
-                    f"{names[j]} and {names[i]} are hardly told apart (correlation "
-                    f"{correlation[i, j]:+.3f}): read predictions, not their values.",
-                    (names[j], names[i]),
-                )
+    if found.condition > CONDITION:
+        yield FitWarning(
+            "condition",
+            f"The scaled Jacobian has the condition number {found.condition:.1e} (wanted {CONDITION:.0e} or "
+            "less): the parameters are meaningful together and at full precision only.",
+        )
+    for one, two, correlation in found.pairs(CORRELATION):
+        yield FitWarning(
+            "correlated",
+            f"{one} and {two} are hardly told apart (correlation {correlation:+.3f}): read predictions, not "
+            "their values.",
+            (one, two),
+        )
 
 
 def _spread(problem: Problem, draws: Draws) -> Iterator[FitWarning]:
     if draws.converged < 0.95:
         yield FitWarning("bootstrap", f"Only {100 * draws.converged:.0f} % of the refits converged.")
-    if len(draws.theta) < 20:
+    if len(draws.theta) < _FEW_DRAWS:
         return
     low, high = np.quantile(draws.theta, [0.05, 0.95], axis=0)
     lower, upper = problem.space.lower, problem.space.upper
@@ -191,35 +171,86 @@ def _spread(problem: Problem, draws: Draws) -> Iterator[FitWarning]:
         )
 
 
-def _shape(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
-    law, data = problem.law, problem.data
-    least = float(data.loss.min())
-    values = dict(zip(law.names, solution.theta, strict=True))
-    if "E" in values and values["E"] >= least:
+def _outliers(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
+    data, residual = problem.data, problem.residual(solution.u)
+    far = outliers(residual, problem.delta)
+    if not len(far):
+        return
+    seen = np.isfinite(data.r)
+    rows = [
+        f"N = {format_quantity(float(data.N[row]))}, D = {format_quantity(float(data.D[row]))}"
+        + (f", r = {data.r[row]:.3g}" if seen[row] else "")
+        + f" ({100 * np.expm1(-residual[row]):+.2g} %)"
+        for row in far[:_LISTED]
+    ]
+    more = f" and {len(far) - _LISTED} more" if len(far) > _LISTED else ""
+    yield FitWarning(
+        "outliers",
+        f"{len(far)} of {len(data)} losses lie more than 6 median residuals off the law: "
+        f"{'; '.join(rows)}{more}; check these runs.",
+    )
+
+
+def _lack_of_fit(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
+    noise = seed_noise(problem.data)
+    if noise is None:
+        return
+    sigma = residual_sigma(problem.residual(solution.u), len(problem.space.free))
+    highest = noise.interval(0.9)[1]
+    if sigma > highest:
         yield FitWarning(
-            "irreducible",
-            f"The irreducible loss E = {values['E']:.4f} is above the smallest measured loss {least:.4f}.",
-            ("E",),
+            "lack_of_fit",
+            f"The losses scatter around the law by {100 * sigma:.2g} % and between repeated runs by "
+            f"{100 * noise.sigma:.2g} % (at most {100 * highest:.2g} % at 95 %): the form of the law misses "
+            "more than noise explains.",
         )
-    axes = {name: _axis(data.inputs[name], name) for name in law.inputs}
-    grid = dict(zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True))
+
+
+def _floor(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
+    law, data = problem.law, problem.data
+    if "E" not in law.linear_names or "E" in problem.space.fixed:
+        return
+    floor, least = float(solution.theta[law.names.index("E")]), float(data.loss.min())
+    sigma = residual_sigma(problem.residual(solution.u), len(problem.space.free))
+    if floor >= least:
+        where = "is above"
+    elif floor * np.exp(CLOSE * sigma) >= least:
+        where = f"is within {CLOSE:g} residual standard deviations of"
+    else:
+        return
+    yield FitWarning(
+        "irreducible",
+        f"The irreducible loss E = {floor:.4f} {where} the smallest measured loss {least:.4f} (wanted below "
+        "the data): little is left for size, tokens and mixture to gain.",
+        ("E",),
+    )
+
+
+def _shape(problem: Problem, solution: Solution) -> Iterator[FitWarning]:
+    law, inputs = problem.law, problem.data.inputs
+    judged = [name for name in law.inputs if name in law.monotone]
+    points = min(_GRID, int(_MOST_CELLS ** (1 / max(len(judged), 1)) / 3) * 3) or 2
+    axes = {name: _axis(inputs[name], name, points) for name in judged}
+    # What the law's slope is not declared for stays at its middle.
+    grid = {name: np.asarray(np.median(inputs[name])) for name in law.inputs if name not in axes}
+    grid |= dict(zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True))
     loss = law.evaluate(solution.theta, grid)
     for position, name in enumerate(axes):
-        sign = law.monotone.get(name)
-        if sign is None or len(axes[name]) < 2:
+        if len(axes[name]) < 2:
             continue
-        wrong = sign * np.diff(loss, axis=position) < -1e-9
+        wrong = law.monotone[name] * np.diff(loss, axis=position) < -1e-9
         if wrong.any():
-            what = {"N": "model size", "D": "tokens", "s": "share of its own side"}.get(name, name)
+            words = {"N": "model size", "D": "tokens", "s": "share of its own side"}
+            sense = "fall" if law.monotone[name] < 0 else "rise"
             yield FitWarning(
                 "monotone",
-                f"In {100 * wrong.mean():.0f} % of the fitted range the loss does not "
-                f"{'fall' if sign < 0 else 'rise'} with {what}: the free form is not monotone in {name}.",
+                f"In {100 * wrong.mean():.0f} % of the fitted range the loss does not {sense} with "
+                f"{words.get(name, name)}: the free form is not monotone in {name}.",
             )
 
 
-def _axis(values: Array, name: str) -> Array:
+def _axis(values: Array, name: str, points: int) -> Array:
     lo, hi = float(values.min()), float(values.max())
     if lo == hi:
         return np.array([lo])
-    return np.geomspace(lo, hi, _GRID) if name != "s" and lo > 0 else np.linspace(lo, hi, 3 * _GRID)
+    return np.geomspace(lo, hi, points) if name != "s" and lo > 0 else np.linspace(lo, hi, 3 * points)

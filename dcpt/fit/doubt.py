@@ -8,8 +8,9 @@ from typing import Literal, get_args
 from dcpt.core.errors import DataError
 
 Kind = Literal[
-    "max_iter", "bound_hit", "not_identified", "rank", "correlated", "starts_disagree", "monotone",
-    "irreducible", "few_runs", "few_sizes", "bootstrap", "holdout", "mixed_data",
+    "max_iter", "bound_hit", "not_identified", "rank", "condition", "correlated", "starts_disagree",
+    "monotone", "irreducible", "few_runs", "few_sizes", "narrow_ratios", "tokens_per_parameter",
+    "unannealed", "outliers", "lack_of_fit", "delta", "bootstrap", "holdout", "far_target", "mixed_data",
 ]  # fmt: skip
 
 

@@ -9,28 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.core.errors import ConfigError, FitError
+from dcpt.core.errors import ConfigError, DcptError, FitError
 from dcpt.core.loss_table import LossTable
+from dcpt.fit.annealing import table_annealing
 from dcpt.fit.bootstrap import DRAWS, resample
 from dcpt.fit.dataset import FitData, prepare
+from dcpt.fit.default_laws import default_laws, for_side
 from dcpt.fit.diagnose import check_design, diagnose
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.fit_file import FitSet
-from dcpt.fit.holdout import score_holdouts
+from dcpt.fit.holdout import LEVEL, score_holdouts
 from dcpt.fit.law_fit import LawFit
 from dcpt.fit.law_fit_json import round_draws
+from dcpt.fit.noise import seed_noise
 from dcpt.fit.objective import HUBER_DELTA, Problem
+from dcpt.fit.profile import profile
+from dcpt.fit.report_numbers import fit_quality
 from dcpt.fit.residuals import residual_sigma
-from dcpt.fit.solve import solve
+from dcpt.fit.solve import Solution, solve
 from dcpt.fit.space import read_params
 from dcpt.fit.starts import start_grid
 from dcpt.laws.law import Law
 from dcpt.laws.registry import get_law
 
 Array = NDArray[np.float64]
-
-LAWS = ("d-cpt", "chinchilla")
-"""Laws fitted by default: the published law of the mixture, and the one that is blind to it."""
 
 
 def fit_law(
@@ -44,6 +46,7 @@ def fit_law(
     seed: int = 0,
     delta: float = HUBER_DELTA,
     holdouts: bool = True,
+    profiles: bool = False,
     metric: str = "loss",
 ) -> LawFit:
     """Fit a law to the losses of one evaluation set.
@@ -71,6 +74,8 @@ def fit_law(
         Huber threshold of the log residual.
     holdouts : bool
         Whether to score refits that leave out the largest N, each inner ratio and the largest D.
+    profiles : bool
+        Whether to profile every free parameter: the objective along it, the others refitted.
 
     Returns
     -------
@@ -88,7 +93,14 @@ def fit_law(
     law = get_law(law)
     data, corner_data = prepare(table, eval_set, metric=metric, corners=corners, law=law)
     fit = fit_data(
-        law, data, params=params, bootstrap=bootstrap, seed=seed, delta=delta, holdouts=holdouts
+        law,
+        data,
+        params=params,
+        bootstrap=bootstrap,
+        seed=seed,
+        delta=delta,
+        holdouts=holdouts,
+        profiles=profiles,
     )
     return replace(
         fit,
@@ -107,6 +119,7 @@ def fit_data(
     seed: int = 0,
     delta: float = HUBER_DELTA,
     holdouts: bool = True,
+    profiles: bool = False,
 ) -> LawFit:
     """Fit a law to prepared rows; arguments, result and errors as in `fit_law`.
 
@@ -118,7 +131,8 @@ def fit_data(
     law = get_law(law)
     if data.role not in law.sides:
         raise ConfigError(
-            f"law {law.name} is for the {' and '.join(law.sides)} loss; {data.eval_set} is a {data.role} loss."
+            f"law {law.name} is for the {' and '.join(law.sides)} loss; {data.eval_set} is a {data.role} "
+            "loss."
         )
     if bootstrap < 0:
         raise ConfigError(f"fit: bootstrap is {bootstrap}; wanted 0 refits or more.")
@@ -130,6 +144,7 @@ def fit_data(
     solution = solve(problem, start_grid(law, data, space))
     draws = resample(problem, solution.u, bootstrap, seed)
     residual = problem.residual(solution.u)
+    repeated = seed_noise(data)
     error = data.loss * np.expm1(residual)
     scores, doubts = score_holdouts(law, data, space, delta, bootstrap, seed) if holdouts else ((), ())
     return LawFit(
@@ -142,14 +157,14 @@ def fit_data(
         draws=round_draws(draws.theta),
         resamples=draws.resamples,
         units=data.units,
-        ranges={name: (float(getattr(data, name).min()), float(getattr(data, name).max())) for name in "NDr"},
+        ranges={name: _range(getattr(data, name)) for name in "NDr"},
         status=solution.status,
         objective=solution.objective,
         delta=float(delta),
         agree=solution.agree,
         starts=solution.starts,
         draws_converged=draws.converged,
-        residual_sigma=residual_sigma(residual, len(space.free)),
+        residual_sigma=max(residual_sigma(residual, len(space.free)), repeated.sigma if repeated else 0.0),
         mae=float(np.abs(error).mean()),
         mape=float(np.abs(error / data.loss).mean()),
         rows=len(data),
@@ -163,10 +178,22 @@ def fit_data(
         fingerprint="",
         seed=seed,
         bases=data.bases,
+        quality=fit_quality(problem, solution),
+        profiles=_profiles(problem, solution) if profiles else {},
     )
 
 
+def _profiles(problem: Problem, solution: Solution) -> dict[str, tuple[float, float]]:
+    return {name: (item.lo, item.hi) for name, item in profile(problem, solution, level=LEVEL).items()}
+
+
+def _range(values: Array) -> tuple[float, float]:
+    """Lowest and highest value; every share where a table has none."""
+    return (0.0, 1.0) if np.isnan(values).all() else (float(values.min()), float(values.max()))
+
+
 def _table_doubts(table: LossTable, eval_set: str, metric: str) -> Iterator[FitWarning]:
+    yield from table_annealing(table, eval_set, metric)
     frame = table.select(eval_set, metric).frame
     if metric == "loss" and frame["tokenizer"].nunique() > 1:
         yield FitWarning(
@@ -192,7 +219,7 @@ def _corner_errors(law: Law, theta: Array, corners: FitData) -> dict[str, Mappin
 
 def fit_table(
     table: LossTable,
-    laws: Sequence[str | Law] = LAWS,
+    laws: Sequence[str | Law] | None = None,
     eval_sets: Sequence[str] | None = None,
     **options: Any,
 ) -> FitSet:
@@ -202,8 +229,8 @@ def fit_table(
     ----------
     table : LossTable
         Measured losses.
-    laws : sequence of str or Law
-        Laws to fit.
+    laws : sequence of str or Law, optional
+        Laws to fit; by default those of `dcpt.fit.default_laws` that the table has the inputs of.
     eval_sets : sequence of str, optional
         By default ``general`` and ``domain`` when the table has them, otherwise all sets.
     **options
@@ -212,27 +239,36 @@ def fit_table(
     Returns
     -------
     FitSet
-        A law whose terms the data cannot tell apart is left out, with the reason in ``refused``.
+        A law whose terms the data cannot tell apart, or that is for the other side, is left out, with
+        the reason in ``refused``.
 
     Raises
     ------
     FitError
         When no law can be fitted to a set.
     """
-    if isinstance(laws, str) or not laws:
+    if isinstance(laws, str) or (laws is not None and not laws):
         raise ConfigError(f"fit: laws is {laws!r}; wanted a sequence of names such as ('d-cpt',).")
     pooled = tuple(name for name in table.eval_sets if name in ("general", "domain"))
     names = tuple(eval_sets) if eval_sets is not None else pooled or table.eval_sets
     fits: list[LawFit] = []
     refused: dict[str, str] = {}
     for eval_set in names:
-        reasons = []
-        for law in laws:
+        reasons: list[DcptError] = []
+        chosen, left_out = default_laws(table, eval_set, str(options.get("metric", "loss")))
+        if laws is not None:
+            chosen, left_out = for_side([get_law(law) for law in laws], table, eval_set)
+        refused |= {f"{name} on {eval_set}": why for name, why in left_out.items()}
+        for law in chosen:
             try:
                 fits.append(fit_law(law, table, eval_set, **options))
             except FitError as error:
-                refused[f"{get_law(law).name} on {eval_set}"] = str(error)
+                refused[f"{law.name} on {eval_set}"] = str(error)
                 reasons.append(error)
-        if len(reasons) == len(laws):
+        if reasons and len(reasons) == len(chosen):
             raise reasons[0]
+    if not fits:
+        raise FitError(
+            f"nothing can be fitted: {'; '.join(f'{key}: {why}' for key, why in refused.items())}."
+        )
     return FitSet(tuple(fits), refused)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,17 +9,20 @@ from dcpt.core.errors import FitError
 from dcpt.fit.baselines import BASELINES
 from dcpt.fit.bootstrap import resample
 from dcpt.fit.dataset import FitData
-from dcpt.fit.diagnose import check_design
+from dcpt.fit.design import check_design
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.objective import Problem
 from dcpt.fit.predict import observation_bounds
 from dcpt.fit.residuals import residual_sigma
-from dcpt.fit.score import LARGEST_D, LARGEST_N, RATIO, HoldoutScore, score
-from dcpt.fit.solve import solve
+from dcpt.fit.score import LARGEST_D, LARGEST_N, HoldoutScore, score
+from dcpt.fit.solve import Solution, solve
 from dcpt.fit.space import Space
+from dcpt.fit.splits import SPLITS, Split, make_splits
 from dcpt.fit.starts import start_grid
 from dcpt.fit.unit_words import unit_sign
 from dcpt.laws.law import Law
+
+Array = NDArray[np.float64]
 
 LEVEL = 0.9
 """Probability of the interval whose coverage is counted."""
@@ -30,32 +30,18 @@ LEVEL = 0.9
 MOST_DRAWS = 100
 """Refits per hold-out: enough to tell inside from outside a 90 % interval."""
 
-LARGEST_SHARE = 0.1
-"""Where every run has its own D, the largest D are this share of the rows."""
 
+def point_fit(law: Law, data: FitData, space: Space, delta: float) -> tuple[Problem, Solution]:
+    """Fit a law to rows: values only, no draws.
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Rows left out (`out`, a mask) and why."""
-
-    kind: str
-    level: float
-    out: NDArray[np.bool_]
-    reach: float = 0.0
-
-
-def splits(data: FitData) -> Iterator[Split]:
-    """The hold-outs of a data set: largest N, each inner ratio, largest D."""
-    top = data.N.max()
-    out = top * (1 - 1e-9) <= data.N
-    if not out.all():
-        yield Split(LARGEST_N, top, out, float(np.log(top / data.N[~out].max())))
-    for ratio in np.unique(data.r)[1:-1]:
-        yield Split(RATIO, ratio, data.r == ratio)
-    least = float(np.quantile(data.D, 1 - LARGEST_SHARE, method="lower"))
-    out = least * (1 - 1e-9) <= data.D
-    if not out.all():
-        yield Split(LARGEST_D, least, out, float(np.log(data.D.max() / data.D[~out].max())))
+    Raises
+    ------
+    ConfigError, FitError
+        When the rows cannot be fitted with this law.
+    """
+    check_design(law, data, space)
+    problem = Problem(law, data, space, delta)
+    return problem, solve(problem, start_grid(law, data, space))
 
 
 def score_holdouts(
@@ -72,21 +58,25 @@ def score_holdouts(
     scores: list[HoldoutScore] = []
     doubts: list[FitWarning] = []
     lost: list[str] = []
-    for split in splits(data):
+    for split in make_splits(data):
         rest, left = data.take(~split.out), data.take(split.out)
-        for name, fit in BASELINES.items():
-            scores.append(score(split.kind, split.level, name, left.loss, fit(rest)(left), split.reach))
+        rivals = [
+            score(split.kind, split.level, name, left.loss, fit(rest)(left), split.reach)
+            for name, fit in BASELINES.items()
+        ]
+        scores += rivals
+        where = f"{split.kind} ({split.label})"
         try:
-            scores.append(_score_law(law, rest, left, space, delta, draws, seed, split))
+            own = _score_law(law, rest, left, space, delta, draws, seed, split)
         except FitError as error:
-            message = f"The hold-out of {_words(split)} cannot be scored: {error.message}"
+            message = f"The hold-out of the {where} cannot be scored: {error.message}"
             doubts.append(FitWarning("holdout", message))
             continue
-        rival = min(scores[-1 - len(BASELINES) : -1], key=lambda item: item.mae)
-        if rival.mae < scores[-1].mae:
+        scores.append(own)
+        rival = min(rivals, key=lambda item: item.mae)
+        if rival.mae < own.mae:
             unit = unit_sign(data.unit)
-            errors = f"{rival.model} {rival.mae:.4f} against {scores[-1].mae:.4f} {unit}"
-            lost.append(f"{_words(split)} ({errors})")
+            lost.append(f"the {where} ({rival.model} {rival.mae:.4f} against {own.mae:.4f} {unit})")
     if lost:
         message = f"Left out of the fit, a baseline errs less than {law.name} on {'; '.join(lost)}."
         doubts.append(FitWarning("holdout", message))
@@ -96,20 +86,38 @@ def score_holdouts(
 def _score_law(
     law: Law, rest: FitData, left: FitData, space: Space, delta: float, draws: int, seed: int, split: Split
 ) -> HoldoutScore:
-    check_design(law, rest, space)
-    problem = Problem(law, rest, space, delta)
-    solution = solve(problem, start_grid(law, rest, space))
+    problem, solution = point_fit(law, rest, space, delta)
     predicted = law.evaluate(solution.theta, left.inputs)
+    if not (np.isfinite(predicted) & (predicted > 0)).all():
+        raise FitError(f"law {law.name} predicts no finite positive loss there.")
     coverage = None
     kept = resample(problem, solution.u, min(draws, MOST_DRAWS), seed).theta
     if len(kept):
         sigma = residual_sigma(problem.residual(solution.u), len(space.free))
-        lo, hi = observation_bounds(law.evaluate(kept, left.inputs), np.full(len(left), sigma), LEVEL)
+        noise = _log_noise(law, rest, left, space, delta, sigma)
+        lo, hi = observation_bounds(law.evaluate(kept, left.inputs), noise, LEVEL)
         coverage = float(((left.loss >= lo) & (left.loss <= hi)).mean())
     return score(split.kind, split.level, law.name, left.loss, predicted, split.reach, coverage)
 
 
-def _words(split: Split) -> str:
-    if split.kind == RATIO:
-        return f"the ratio r = {split.level:g}"
-    return f"the {split.kind} ({split.level:.3g})"
+def _log_noise(law: Law, rest: FitData, left: FitData, space: Space, delta: float, sigma: float) -> Array:
+    """Noise of a new log measurement, shape (n,), as a fit of the rest alone would state it.
+
+    Beyond the rest's own range the error of extrapolation is the one the law makes on the largest
+    size or budget that is left when the hold-out is gone, as in `LawFit.log_noise`.
+    """
+    variance = np.full(len(left), sigma**2)
+    for symbol, kind in (("N", LARGEST_N), ("D", LARGEST_D)):
+        size, known = (np.log(getattr(part, symbol)) for part in (left, rest))
+        beyond = np.maximum(np.maximum(size - known.max(), known.min() - size), 0.0)
+        if not beyond.any():
+            continue
+        for split in SPLITS[kind](rest):
+            inner, outer = rest.take(~split.out), rest.take(split.out)
+            try:
+                _, solution = point_fit(law, inner, space, delta)
+            except FitError:
+                continue  # too few sizes are left to know; the interval then has no such term
+            miss = np.log(np.maximum(law.evaluate(solution.theta, outer.inputs), 1e-300) / outer.loss)
+            variance += (miss**2).mean() * (beyond / split.reach) ** 2
+    return np.asarray(np.sqrt(variance))

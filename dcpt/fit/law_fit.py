@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from dcpt.core.errors import ConfigError
 from dcpt.fit.bases import Bases
 from dcpt.fit.dataset import Units
-from dcpt.fit.law_inputs import law_inputs
 from dcpt.fit.doubt import FitWarning
+from dcpt.fit.law_inputs import law_inputs
 from dcpt.fit.score import HoldoutScore
 from dcpt.fit.solve import Status
 from dcpt.fit.unit_words import unit_sign, unit_words
@@ -76,8 +76,12 @@ class LawFit:
         Parameters the user held at a value or tied to others.
     fingerprint, seed : str, int
         Hash of the loss table, and seed of the draws.
-    bases : Bases
-        Losses before continual pre-training, by size: what a law with the input L0 starts from.
+    bases : mapping of str to Bases
+        Losses before continual pre-training, by size: what a law with the input L0 or G0 starts from.
+    quality : mapping
+        Convergence, identification, errors, scatter and residuals: `dcpt.fit.report_numbers.fit_quality`.
+    profiles : mapping
+        Parameter to its 90 % profile interval, where one was asked for.
     """
 
     law: Law
@@ -109,7 +113,9 @@ class LawFit:
     ties: Mapping[str, str]
     fingerprint: str
     seed: int
-    bases: Bases = field(default_factory=Bases)
+    bases: Mapping[str, Bases] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         p = len(self.law.names)
@@ -125,7 +131,7 @@ class LawFit:
             array = np.array(getattr(self, name), dtype=kind)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        for name in ("ranges", "dropped", "corner_errors", "fixed", "ties"):
+        for name in ("ranges", "dropped", "corner_errors", "fixed", "ties", "bases", "quality", "profiles"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     # -- parameters ---------------------------------------------------------------------------------
@@ -139,6 +145,13 @@ class LawFit:
     def values(self) -> dict[str, float]:
         """Parameters by name."""
         return {name: float(value) for name, value in zip(self.law.names, self.theta, strict=True)}
+
+    @property
+    def raw_values(self) -> dict[str, float] | None:
+        """Parameters for N in parameters and D in tokens; None for a law they cannot be given for."""
+        from dcpt.fit.raw_values import raw_values
+
+        return raw_values(self)
 
     @property
     def covariance(self) -> Array:
@@ -161,8 +174,8 @@ class LawFit:
         N, D, r : array_like, broadcast together
             Non-embedding parameters, CPT tokens, DOMAIN share of tokens.
         given : mapping of str to array_like, optional
-            Other inputs of the law, in raw units: L0, the loss before CPT (by default measured on the
-            bases, or estimated from them), U, columns of the law's own.
+            Other inputs of the law, in raw units: L0 and G0, losses before CPT (by default measured on
+            the bases, or estimated from them), U, columns of the law's own.
 
         Returns
         -------
@@ -210,12 +223,9 @@ class LawFit:
 
     def extrapolates(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> NDArray[np.bool_]:
         """Whether a point lies outside the fitted range of N, D or r, shape (n,)."""
-        points = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (N, D, r)))
-        outside = np.zeros(points[0].shape, dtype=bool)
-        for symbol, value in zip("NDr", points, strict=True):
-            lo, hi = self.ranges[symbol]
-            outside |= (value < lo * (1 - 1e-9)) | (value > hi * (1 + 1e-9))
-        return outside
+        from dcpt.fit.predict import extrapolates
+
+        return extrapolates(self, N, D, r)
 
     # -- reports ------------------------------------------------------------------------------------
 

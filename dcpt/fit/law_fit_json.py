@@ -54,7 +54,11 @@ def law_fit_to_dict(fit: LawFit) -> dict[str, Any]:
             {"kind": item.kind, "message": item.message, "parameters": list(item.parameters)}
             for item in fit.warnings
         ],
-        "bases": [list(pair) for pair in zip(fit.bases.sizes, fit.bases.losses, strict=True)],
+        "bases": {
+            name: {"sizes": list(base.sizes), "losses": list(base.losses)} for name, base in fit.bases.items()
+        },
+        "quality": dict(fit.quality),
+        "profiles": {name: list(ends) for name, ends in fit.profiles.items()},
         "holdouts": [dataclasses.asdict(item) for item in fit.holdouts],
         "draws": fit.draws.tolist(),
         "resamples": fit.resamples.tolist(),
@@ -82,7 +86,12 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             units=Units(**document["units"]),
             ranges={name: (pair[0], pair[1]) for name, pair in document["ranges"].items()},
             dropped=document["dropped"],
-            bases=Bases(*map(tuple, zip(*document["bases"], strict=True))),
+            bases={
+                name: Bases(tuple(base["sizes"]), tuple(base["losses"]))
+                for name, base in document["bases"].items()
+            },
+            quality=document["quality"],
+            profiles={name: (ends[0], ends[1]) for name, ends in document["profiles"].items()},
             fixed=document["fixed"],
             ties=document["ties"],
             corner_errors=document["corner_errors"],

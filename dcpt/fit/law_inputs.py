@@ -61,8 +61,8 @@ def law_inputs(
     raw |= known
     if "Dmin" in law.inputs and "Dmin" not in known:
         raw["Dmin"] = np.asarray(fit.ranges["D"][0])
-    if "L0" in law.inputs and "L0" not in known:
-        raw["L0"] = fit.bases.at(raw["N"].ravel())[0].reshape(raw["N"].shape)
+    for name in unmeasured(fit, known):
+        raw[name] = fit.bases[name].at(raw["N"].ravel())[0].reshape(raw["N"].shape)
     missing = [name for name in law.inputs if name not in raw]
     if missing:
         raise ConfigError(
@@ -72,3 +72,8 @@ def law_inputs(
     shape = np.broadcast_shapes(*(raw[name].shape for name in ("N", "D", "r", *used))) or (1,)
     inputs = {name: np.broadcast_to(raw[name], shape).ravel() for name in used}
     return fit.units.scale(inputs, kinds_of(law))
+
+
+def unmeasured(fit: LawFit, given: Mapping[str, ArrayLike] | None) -> tuple[str, ...]:
+    """Start losses that the law needs and nobody gave: they follow from the bases."""
+    return tuple(name for name in fit.bases if name in fit.law.inputs and name not in (given or {}))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.fit.dataset import FitData
+from dcpt.fit.evaluator import Evaluator
 from dcpt.fit.space import Space
 from dcpt.laws.law import Law
 
@@ -41,6 +44,11 @@ class Problem:
         self._inputs = data.inputs
         self._target = data.log_loss
 
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The rows as the batched solver wants them; made at the first use."""
+        return Evaluator(self.law, self.data, self.space)
+
     def residual(self, u: Array) -> Array:
         """log(law) - log(loss), shape (..., n), for free parameters of shape (..., q)."""
         value = self.law.evaluate(self.space.expand(u)[0], self._inputs)
@@ -50,11 +58,18 @@ class Problem:
         """Residuals, shape (..., n), and their derivatives by the free parameters, (..., n, q)."""
         theta, slope = self.space.expand(u)
         value, jacobian = self.law.evaluate_with_jacobian(theta, self._inputs)
-        value = np.maximum(value, _TINY)
+        sound = value > _TINY
+        value = np.where(sound, value, _TINY)
         jacobian = jacobian[..., self.space.free] if slope is None else jacobian @ slope
-        return np.log(value) - self._target, jacobian / value[..., None]
+        # Where the law is 0 or below, its logarithm is held at a floor, which has no slope.
+        inverse = np.where(sound, 1.0 / value, 0.0)
+        return np.log(value) - self._target, jacobian * inverse[..., None]
 
     def objective(self, u: Array, weights: Array | None = None) -> Array:
         """Sum of the Huber losses, shape (...); `weights` of shape (..., n) count rows repeatedly."""
         losses = huber(self.residual(u), self.delta)
         return np.asarray((losses if weights is None else losses * weights).sum(axis=-1))
+
+    def sorted_objective(self, u: Array) -> float:
+        """The objective of one vector, summed in an order that a shuffled table does not change."""
+        return float(huber(self.evaluator.residual(u[None])[0], self.delta).sum())

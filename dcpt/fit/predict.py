@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from dcpt.core.errors import ConfigError
+from dcpt.fit.law_inputs import unmeasured
+from dcpt.fit.reach import far_targets
 from dcpt.fit.score import LARGEST_D, LARGEST_N
 
 if TYPE_CHECKING:
@@ -67,14 +69,27 @@ def log_noise(
         for item in fit.holdout(kind):
             if item.reach > 0:
                 variance = variance + (item.rms_log * beyond / item.reach) ** 2
-    if "L0" in fit.law.inputs and "L0" not in (given or {}):
-        base, log_sd = fit.bases.at(points[0])
-        if log_sd.any():
-            known = {**(given or {}), "L0": base}
-            moved = {**known, "L0": base * np.exp(log_sd)}
-            shift = np.log(fit.mean(*points, given=moved) / fit.mean(*points, given=known))
-            variance = variance + shift**2
+    needed = unmeasured(fit, given)
+    if needed:
+        found = {name: fit.bases[name].at(points[0]) for name in needed}
+        known = {**(given or {}), **{name: loss for name, (loss, _) in found.items()}}
+        for name, (loss, log_sd) in found.items():
+            if log_sd.any():
+                moved = {**known, name: loss * np.exp(log_sd)}
+                at = points[0], points[1], points[2]
+                shift = np.log(fit.mean(*at, moved) / fit.mean(*at, known))
+                variance = variance + shift**2
     return np.asarray(np.sqrt(variance))
+
+
+def extrapolates(fit: LawFit, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a point lies outside the fitted ranges, shape (n,); see `LawFit.extrapolates`."""
+    points = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (N, D, r)))
+    outside = np.zeros(points[0].shape, dtype=bool)
+    for symbol, value in zip("NDr", points, strict=True):
+        lo, hi = fit.ranges[symbol]
+        outside |= (value < lo * (1 - 1e-9)) | (value > hi * (1 + 1e-9))
+    return outside
 
 
 def predict_frame(
@@ -113,10 +128,11 @@ def predict_frame(
             "mean_hi": np.maximum(mean_hi, mean),
             "obs_lo": np.minimum(obs_lo, mean),
             "obs_hi": np.maximum(obs_hi, mean),
-            "extrapolates": fit.extrapolates(N, D, r),
+            "extrapolates": extrapolates(fit, N, D, r),
         }
     )
     frame.attrs["how"] = how(fit, level)
+    frame.attrs["doubts"] = [doubt.message for doubt in far_targets(fit.ranges, N, D)]
     return frame
 
 

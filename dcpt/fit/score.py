@@ -12,6 +12,11 @@ Array = NDArray[np.float64]
 LARGEST_N = "largest N"
 LARGEST_D = "largest D"
 RATIO = "ratio"
+SIZE = "size"
+D_SEGMENT = "D segment"
+RATIO_PAIR = "ratio pair"
+DOMAIN_PAIR = "domain pair"
+TOP_COMPUTE = "top compute"
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,8 @@ class HoldoutScore:
 
     Parameters
     ----------
-    kind : {"largest N", "ratio", "largest D"}
-        What was left out.
+    kind : str
+        What was left out, a key of `dcpt.fit.splits.SPLITS`.
     level : float
         The size, domain share or least tokens left out.
     model : str
@@ -37,8 +42,8 @@ class HoldoutScore:
     reach : float
         Log distance of the largest left-out value beyond the largest of the rest; 0 for a ratio.
     coverage : float, optional
-        Share of the rows inside the 90 % observation interval (without its extrapolation term);
-        None for baselines and without draws.
+        Share of the rows inside the 90 % interval of a measurement, made from the rest of the data
+        alone: draws, scatter and the error of extrapolation; None for baselines and without draws.
     """
 
     kind: str

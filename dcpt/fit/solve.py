@@ -1,8 +1,8 @@
-"""The point fit: bounded trust-region least squares from every start, and what to say about it."""
+"""The point fit: all starts at once, and what to say about the best."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -10,17 +10,29 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from dcpt.core.errors import FitError
+from dcpt.fit.batch import BatchSolution, minimise
 from dcpt.fit.objective import Problem, huber
+from dcpt.fit.threads import one_thread
 
 Array = NDArray[np.float64]
 Status = Literal["converged", "max_iter", "bound_hit"]
 
+LEAD = (30.0, 10.0, 3.0, 1.0)
+"""Factors of the Huber threshold that the point fit goes through. A wide one is close to least squares,
+without kinks, and leads into the valley from far away; the last one is what the fit is defined by."""
+
+POINT_GAIN = 1e-12
+"""Share of its objective that a step of the point fit must promise for it to go on."""
+
 TOLERANCE = 1e-12
-"""Relative change of the objective and of the step at which the solver stops. Default tolerances
-(1e-8) stop short of the optimum in the valleys of these laws."""
+"""Relative change of the objective and of the step at which the trust-region solver stops. Default
+tolerances (1e-8) stop short of the optimum in the valleys of these laws."""
+
+UNDEFINED = 600.0
+"""Log residual from which a row's stands for a law of 0 or below, or for an overflow."""
 
 EVALUATIONS = 2000
-"""Most evaluations per start; the D-CPT law takes 20 to 200."""
+"""Most evaluations of that solver per start; the D-CPT law takes 20 to 200."""
 
 AGREEMENT = 1e-6
 """Relative difference of objectives up to which two starts count as the same optimum."""
@@ -47,6 +59,13 @@ class Solution:
         Those parameters.
     agree, starts : int
         Starts that end in the best objective, and all of them.
+    gradient : float
+        Largest cosine between the reweighted residuals and a Jacobian column whose parameter is
+        not pressed on its bound: 0 at an optimum, whatever the units.
+    optima : int
+        Different objectives among the ends of the starts.
+    ends : ndarray, shape (optima, q)
+        One end for each of them, the best first.
     """
 
     u: Array
@@ -56,12 +75,17 @@ class Solution:
     at_bound: tuple[str, ...]
     agree: int
     starts: int
+    gradient: float = float("nan")
+    optima: int = 1
+    ends: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def solve_from(
     problem: Problem, u: Array, weights: Array | None = None, delta: float | None = None
 ) -> tuple[Array, float, bool]:
-    """Minimise the objective from one start.
+    """Minimise the objective from one start by scipy's bounded trust-region method.
+
+    The slower and independent way: for what the batch leaves unconverged, and to check it.
 
     Returns
     -------
@@ -125,28 +149,75 @@ def solve(problem: Problem, starts: Array) -> Solution:
     FitError
         When no start gives a finite objective.
     """
-    ends = []
-    for start in starts:
-        # A wide threshold first: it is close to least squares, without kinks, and leads into the
-        # valley from far away; the last one is what the fit is defined by.
-        u = start
-        for delta in (100 * problem.delta, 10 * problem.delta):
-            u, _, _ = solve_from(problem, u, delta=delta)
-        end = solve_from(problem, u)
-        if np.isfinite(end[1]):
-            ends.append(end)
-    if not ends:
-        raise FitError(
-            f"law {problem.law.name}: no start gives a finite objective on {problem.data.eval_set!r}."
+    starts = np.asarray(starts, dtype=np.float64)
+    usable = starts[np.isfinite(starts).all(axis=1)]
+    with one_thread():
+        deltas = [factor * problem.delta for factor in LEAD]
+        batch = minimise(problem.evaluator, usable, problem.space.box, deltas, gain=POINT_GAIN)
+        u, objective, converged = _rescue(problem, batch)
+        # Where the law is not above 0 at every fitted row there is no log residual, and no fit.
+        objective[(np.abs(problem.evaluator.residual(u)) > UNDEFINED).any(axis=1)] = np.inf
+        if not np.isfinite(objective).any():
+            raise FitError(
+                f"law {problem.law.name}: no start gives a finite objective on {problem.data.eval_set!r}."
+            )
+        rank = np.argsort(objective, kind="stable")
+        best = rank[0]
+        level = objective[best] * (1 + AGREEMENT) + 1e-15
+        distinct = _distinct(objective, rank)
+        end = snap(problem, u[best])
+        at_bound = walls(problem, end)
+        status: Status = "max_iter" if not converged[best] else "bound_hit" if at_bound else "converged"
+        return Solution(
+            u=end,
+            theta=problem.space.expand(end)[0],
+            objective=problem.sorted_objective(end),
+            status=status,
+            at_bound=at_bound,
+            agree=int((objective <= level).sum()),
+            starts=len(starts),
+            gradient=scaled_gradient(problem, end),
+            optima=len(distinct),
+            ends=u[distinct],
         )
-    u, objective, converged = min(ends, key=lambda end: end[1])
-    agree = sum(end[1] <= objective * (1 + AGREEMENT) + 1e-15 for end in ends)
-    at_bound = walls(problem, u)
-    status: Status = "max_iter" if not converged else "bound_hit" if at_bound else "converged"
-    u = snap(problem, u)
-    objective = float(problem.objective(u))
-    theta = problem.space.expand(u)[0]
-    return Solution(u, theta, objective, status, at_bound, agree, len(starts))
+
+
+def _rescue(problem: Problem, batch: BatchSolution) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Let the trust-region solver go on where the batch has not converged and might still win."""
+    u, objective, converged = batch.u.copy(), batch.objective.copy(), batch.converged.copy()
+    settled = objective[converged].min(initial=np.inf)
+    for index in np.flatnonzero(~converged & np.isfinite(objective)):
+        if objective[index] > 2 * settled:
+            continue
+        end, value, good = solve_from(problem, u[index])
+        if value <= objective[index]:
+            u[index], objective[index], converged[index] = end, value, good
+    return u, objective, converged
+
+
+def _distinct(objective: Array, rank: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First start of every group of equal ends, the best group first."""
+    found: list[int] = []
+    for index in rank:
+        value = objective[index]
+        if np.isfinite(value) and (not found or value > objective[found[-1]] * (1 + AGREEMENT) + 1e-15):
+            found.append(int(index))
+    return np.array(found, dtype=np.int64)
+
+
+def scaled_gradient(problem: Problem, u: Array) -> float:
+    """Projected gradient free of units: see `Solution.gradient`."""
+    columns = np.empty((len(u), 1, len(problem.evaluator)))
+    residual, factor = problem.evaluator.columns(u[None], columns)
+    r = residual[0]
+    pull = np.minimum(1.0, problem.delta / np.maximum(np.abs(r), 1e-300))
+    jacobian = columns[:, 0] * factor.T
+    slope = jacobian @ (pull * r)
+    length = np.sqrt((jacobian**2) @ pull * (pull @ r**2))
+    lower, upper = problem.space.box
+    pressed = ((u <= lower) & (slope >= 0)) | ((u >= upper) & (slope <= 0))
+    cosine = np.divide(np.abs(slope), length, out=np.zeros_like(slope), where=length > 0)
+    return float(np.where(pressed, 0.0, cosine).max(initial=0.0))
 
 
 def snap(problem: Problem, u: Array, weights: Array | None = None) -> Array:

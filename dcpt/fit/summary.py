@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,6 @@ def parameter_frame(fit: LawFit, level: float = 0.9) -> pd.DataFrame:
 def summary_text(fit: LawFit, level: float = 0.9) -> str:
     """A fit in words: what was fitted, parameters, errors beside the baselines', doubts."""
     unit = unit_sign(fit.unit)
-    lo, hi = fit.ranges["r"]
     status = {
         "converged": "converged",
         "bound_hit": "converged, with a parameter on a bound",
@@ -59,8 +59,7 @@ def summary_text(fit: LawFit, level: float = 0.9) -> str:
         f"{fit.law.name} on {fit.eval_set}: L = {fit.law.formula}",
         f"  s is the {fit.role} share of tokens; N in {format_quantity(fit.units.N)}, "
         f"D in {format_quantity(fit.units.D)} tokens",
-        f"  {fit.rows} points of {fit.runs} runs; N {_span(fit, 'N')}, D {_span(fit, 'D')}, "
-        f"r {lo:g} to {hi:g}",
+        f"  {fit.rows} points of {fit.runs} runs; N {_span(fit, 'N')}, D {_span(fit, 'D')}{_ratios(fit)}",
     ]
     if fit.dropped:
         parts = ", ".join(f"{count} ({reason})" for reason, count in fit.dropped.items())
@@ -68,6 +67,7 @@ def summary_text(fit: LawFit, level: float = 0.9) -> str:
     lines += [
         f"  {status}; {fit.agree} of {fit.starts} starts end in this optimum",
         f"  mean absolute error {fit.mae:.4f} {unit} ({100 * fit.mape:.2f} %) on the fitted points",
+        *quality_lines(getattr(fit, "quality", None) or {}),
         "",
         *_parameter_lines(fit, level),
     ]
@@ -79,7 +79,7 @@ def summary_text(fit: LawFit, level: float = 0.9) -> str:
             f"bias {errors['bias']:+.4f} ({errors['rows']:g} points)"
         )
     if fit.warnings:
-        lines += ["", "  doubts:", *(f"  - {item.message}" for item in fit.warnings)]
+        lines += ["", "  doubts:", *_doubt_lines(fit)]
     return "\n".join(lines)
 
 
@@ -98,6 +98,42 @@ def compare_text(fits: FitSet) -> str:
     for which, reason in fits.refused.items():
         lines.append(f"{which} was not fitted: {reason}")
     return "\n".join(lines) if lines else "No hold-out was scored."
+
+
+def quality_lines(quality: Mapping[str, Any]) -> list[str]:
+    """What `dcpt.fit.report_numbers.fit_quality` found, in two lines; none without it."""
+    if not quality:
+        return []
+    errors, scatter = quality["errors"], quality["scatter"]
+    found, information = quality["identification"], quality["information"]
+    r2 = "-" if errors["r2_log"] is None else f"{errors['r2_log']:.4f}"
+    noise = f", {100 * scatter['seed_sigma']:.2g} % between repeated runs" if scatter["seed_sigma"] else ""
+    lag = "" if scatter["lag1"] is None else f", neighbours of a run correlate by {scatter['lag1']:+.2f}"
+    condition = "without full rank" if found["condition"] is None else f"condition {found['condition']:.2g}"
+    lines = [
+        f"  R2 of log loss {r2}, RMSE {errors['rmse']:.4f}; residuals scatter by "
+        f"{100 * scatter['mad_sigma']:.2g} %{noise}; {100 * scatter['inlier_share']:.0f} % within the Huber "
+        f"threshold {scatter['delta']:g}{lag}",
+        f"  rank {found['rank']} of {found['parameters']}, {condition}",
+    ]
+    if information["aic"] is not None:
+        lines[-1] += f"; AIC {information['aic']:.1f}, BIC {information['bic']:.1f} (runs as observations)"
+    return lines
+
+
+def _doubt_lines(fit: LawFit) -> list[str]:
+    """One line each; the pairs that are hardly told apart, of which there may be many, in one."""
+    pairs = [item.parameters for item in fit.warnings if item.kind == "correlated"]
+    lines = [f"  - {item.message}" for item in fit.warnings if item.kind != "correlated" or len(pairs) == 1]
+    if len(pairs) > 1:
+        names = ", ".join(" and ".join(pair) for pair in pairs)
+        lines.append(f"  - These are hardly told apart: {names}; read predictions, not their values.")
+    return lines
+
+
+def _ratios(fit: LawFit) -> str:
+    lo, hi = fit.ranges.get("r", (np.nan, np.nan))
+    return f", r {lo:g} to {hi:g}" if np.isfinite([lo, hi]).all() else ""
 
 
 def _span(fit: LawFit, symbol: str) -> str:

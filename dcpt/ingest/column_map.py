@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from dcpt.core.errors import ConfigError
 from dcpt.core.settings import Quantity, Settings, validate
 from dcpt.core.strict_yaml import read_yaml
-from dcpt.core.symbols import LEGEND
-
-SYMBOLS = tuple(name for name in LEGEND if name != "s")
-"""What a column may be mapped to; s follows from r and the side, so it is never read."""
-
-
-def known_symbol(name: str, where: str = "") -> str:
-    """Pass a symbol of the loss table through.
-
-    Raises
-    ------
-    ConfigError
-        When it is none; the hint says which one is meant.
-    """
-    if name in SYMBOLS:
-        return name
-    close = difflib.get_close_matches(name, SYMBOLS, n=1)
-    place = f"{where}: " if where else ""
-    raise ConfigError(
-        f"{place}{name!r} is not a column of the loss table; known are {', '.join(SYMBOLS)}.",
-        hint=f"did you mean {close[0]!r}?" if close else None,
-    )
-
+from dcpt.ingest.reading import Reading
+from dcpt.ingest.symbol_names import SYMBOLS, known_symbol
 
 SymbolName = Annotated[str, AfterValidator(known_symbol), Field(json_schema_extra={"enum": list(SYMBOLS)})]
 
@@ -50,6 +27,14 @@ class ColumnMap(Settings):
         share, the value in nats per token.
     roles : mapping
         Evaluation set to its side.
+    extras : mapping
+        Further input of a law (L0, U, a column of its own) to the file's column.
+    constants : mapping
+        Symbol to the one value it has in every row, for what the file does not say.
+    run : str or None
+        The file's column that names the independent training runs.
+    where : tuple of str
+        Conditions on the file's own columns that a row must satisfy, as in `RowFilter`.
     wide : bool
         Each evaluation set is a column of losses, one line per run.
     """
@@ -66,7 +51,25 @@ class ColumnMap(Settings):
     roles: dict[str, Literal["general", "domain"]] = Field(
         default_factory=dict, description="Evaluation set to its side: {medical: domain}."
     )
+    extras: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further input of a law to the file's column, a column of numbers: {U: unique_tokens}.",
+    )
+    constants: dict[str, float | str] = Field(
+        default_factory=dict,
+        description="Symbol to the one value it has in every row: {N: 1.8B, eval_set: domain}.",
+    )
+    run: str | None = Field(
+        None, description="The file's column that names the independent runs: checkpoints of one share it."
+    )
+    where: tuple[str, ...] = Field(
+        (), description="Conditions a row must satisfy, on the file's own columns: [lr<1e-5, eval=c4|pile]."
+    )
     wide: bool = Field(False, description="Each evaluation set is a column of losses, one line per run.")
+
+    def reading(self) -> Reading:
+        """The map as the importers take it."""
+        return Reading(**{name: getattr(self, name) for name in Reading.__dataclass_fields__})
 
 
 def read_column_map(path: Path | str) -> ColumnMap:

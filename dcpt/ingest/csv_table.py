@@ -1,47 +1,28 @@
-"""Any CSV or Parquet file of losses, by a map of its columns."""
+"""Any file of losses, by a map of its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from dcpt.core.errors import ConfigError, DataError
-from dcpt.core.loss_table import COLUMNS, REQUIRED, TEXT, LossTable
+from dcpt.core.errors import DataError, DoubtWarning
+from dcpt.core.loss_table import COLUMNS, REQUIRED, RUN, LossTable
 from dcpt.core.table_file import read_frame
+from dcpt.ingest.drop_report import DropReport
+from dcpt.ingest.reading import Reading
+from dcpt.ingest.row_filter import keep_rows
+from dcpt.ingest.wide_table import check_roles, melt_sets
 
 LEAST_CREDIBLE = 1000.0
 """Fewer parameters, or fewer tokens, than any language model was trained with."""
 
-
-@dataclass(frozen=True)
-class DropReport:
-    """What became of the rows of an imported file.
-
-    Attributes
-    ----------
-    read, kept : int
-        Rows in the file, rows in the table.
-    dropped : mapping of str to int
-        Rows left out, by reason.
-    ignored : tuple of str
-        Columns of the file that no symbol of the loss table was mapped to.
-    """
-
-    read: int
-    kept: int
-    dropped: Mapping[str, int]
-    ignored: tuple[str, ...]
-
-    def __str__(self) -> str:
-        parts = [f"{self.read} rows read, {self.kept} kept"]
-        parts += [f"{count} dropped: {reason}" for reason, count in self.dropped.items()]
-        if self.ignored:
-            parts.append(f"columns not used: {', '.join(self.ignored)}")
-        return "; ".join(parts)
+CREDIBLE = {"N": (1e-9, 1e18), "D": (1e-9, 1e18), "value": (1e-6, 1e6)}
+"""Sizes, tokens (in units up to 1e12) and losses that can be meant; powers of others leave the floats."""
 
 
 def read_csv(
@@ -52,12 +33,12 @@ def read_csv(
     melt: bool = False,
     source: str = "",
 ) -> tuple[LossTable, DropReport]:
-    """Import a table of losses.
+    """Import a table of losses; rows with empty cells and repeats are dropped, and counted.
 
     Parameters
     ----------
     path : path
-        CSV (optionally compressed) or Parquet.
+        CSV, JSON lines (both optionally compressed) or Parquet.
     columns : mapping, optional
         Symbol of the loss table to the file's column (``{"value": "eval/loss"}``); one column may serve
         several symbols.
@@ -69,7 +50,7 @@ def read_csv(
         The file is wide: every evaluation set in `roles` (and ``general``, ``domain``) is a column of
         losses.
     source : str
-        What the rows' ``source`` column says.
+        What the rows' ``source`` column says; by default the file's name.
 
     Returns
     -------
@@ -83,51 +64,137 @@ def read_csv(
         When the file, a mapped column or an evaluation set with a role is absent, or the rows do not pass
         the table's checks.
     """
-    path, columns, roles = Path(path), dict(columns or {}), dict(roles or {})
-    for symbol in (*columns, *(scale or {})):
-        if symbol not in COLUMNS:
-            raise ConfigError(
-                f"map: {symbol!r} is not a column of the loss table; known are {', '.join(COLUMNS)}.",
-                hint="a map reads SYMBOL=COLUMN: value=eval/loss",
-            )
-    words = [columns.get(symbol, symbol) for symbol in TEXT]
-    found = read_frame(path, "a table of losses", words)
-    read = len(found)
-    frame, ignored = _name_columns(found, columns, path)
+    reading = Reading(columns=columns or {}, scale=scale or {}, roles=roles or {}, wide=melt)
+    return import_table(path, reading, source)
+
+
+def import_table(path: Path | str, reading: Reading, source: str = "") -> tuple[LossTable, DropReport]:
+    """Import a table as `read_csv` does, by a `Reading`."""
+    path = Path(path)
+    found, notes = read_cells(path, reading)
+    return to_table(found, path, reading, notes=notes, source=source or path.name)
+
+
+def read_cells(path: Path, reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+    """The file's cells under its own names, and what the reader has to say about them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frame = read_frame(path, "a table of losses", reading.words())
+    frame.columns = pd.Index([str(name) for name in frame.columns])
+    return frame, [str(item.message) for item in caught if issubclass(item.category, DoubtWarning)]
+
+
+def to_table(
+    found: pd.DataFrame,
+    path: Path,
+    reading: Reading,
+    *,
+    strict: bool = False,
+    notes: Sequence[str] = (),
+    source: str = "",
+) -> tuple[LossTable, DropReport]:
+    """Make a loss table of a file's cells.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        From `read_cells`.
+    path : Path
+        Where they came from, for messages.
+    reading : Reading
+        How to read them.
+    strict : bool
+        Refuse a row with an empty cell among the columns that are read, instead of dropping it; repeats
+        are then rows equal in every column of the file, and units that look odd are a note.
+    notes : sequence of str
+        What is already to be said.
+    source : str
+        What the rows' ``source`` column says where the file has none.
+    """
+    dropped: dict[str, int] = {}
+    said = list(notes)
+    _check_mapped(found, reading.mapped, path)
     # Numbers of the file's rows, for messages: they stay with the rows below.
-    frame.index = pd.RangeIndex(1, read + 1)
-    if melt:
-        frame, sets = _melt(frame, roles, path)
+    found = found.set_axis(pd.RangeIndex(1, len(found) + 1))
+    kept, unwanted = keep_rows(found, reading.where, str(path))
+    read, found = len(found), found[kept]
+    dropped |= unwanted
+    if strict:
+        found = _drop(found, found.duplicated(), "repeats another row", dropped)
+    frame, ignored = _name_columns(found, reading)
+    if reading.wide:
+        frame, sets = melt_sets(frame, reading.roles, path, reading.kept)
         ignored = tuple(name for name in ignored if name not in sets)
-        offered = read * len(sets)
+        read *= len(sets)
+        dropped = {reason: count * len(sets) for reason, count in dropped.items()}
     else:
         if "eval_set" in frame:
-            _check_roles(roles, frame["eval_set"].dropna().astype(str).unique(), path)
-        frame, offered = frame[[name for name in frame if name in COLUMNS]], read
-    dropped: dict[str, int] = {}
-    for name in REQUIRED:
+            check_roles(reading.roles, frame["eval_set"].dropna().astype(str).unique(), path)
+        frame = frame[[name for name in frame if name in reading.kept]]
+    frame = _full_rows(frame, found, path, reading.mapped, strict, dropped)
+    if read and not len(frame):
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in dropped.items())
+        raise DataError(f"{path}: none of its {read} rows can be used ({reasons}).")
+    if "source" not in frame and source:
+        frame = frame.assign(source=source)
+    if "r" in frame:
+        frame = frame.assign(r=_shares(frame["r"]))
+    table = LossTable.from_frame(
+        frame,
+        scale=reading.scale,
+        roles=reading.roles,
+        where=str(path),
+        rows=frame.index.to_numpy(),
+        extras=[name for name in reading.kept if name in frame and name not in COLUMNS],
+    )
+    _check_credible(table, frame.index.to_numpy(), path)
+    if "eval_set" not in frame and table.has_ratios:
+        said.append(
+            "There is no column eval_set: every loss is taken for the general side's, whose share of the "
+            "tokens is 1 - r. Say --set eval_set=domain if it is the domain's."
+        )
+    for message, hint in odd_units(table):
+        if not strict:
+            raise DataError(f"{path}: {message}", hint=hint)
+        said.append(f"{message} That {hint}, if so.")
+    return table, DropReport(read, len(table), dropped, ignored, tuple(said))
+
+
+def _full_rows(
+    frame: pd.DataFrame,
+    found: pd.DataFrame,
+    path: Path,
+    mapped: Mapping[str, str],
+    strict: bool,
+    dropped: dict[str, int],
+) -> pd.DataFrame:
+    """Rows with no empty cell where one is needed."""
+    optional = [name for name in frame if name in ("r", "eval_set", RUN) or name not in COLUMNS]
+    for name in (*REQUIRED, *optional):
         if name not in frame:
             raise DataError(
                 f"{path}: column {name!r} is missing; found {', '.join(map(str, found.columns))}.",
                 hint=f"map your own name to it: --map {name}=YOUR_COLUMN",
             )
         empty = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
-        if empty.any():
-            dropped[f"{name} is empty"] = int(empty.sum())
-            frame = frame[~empty]
-    repeated = frame.duplicated()
-    if repeated.any():
-        dropped["repeats another row"] = int(repeated.sum())
-        frame = frame[~repeated]
-    if offered and not len(frame):
-        reasons = "; ".join(f"{count}: {reason}" for reason, count in dropped.items())
-        raise DataError(f"{path}: none of its {offered} rows can be used ({reasons}).")
-    if "source" not in frame:
-        frame = frame.assign(source=source or path.name)
-    frame = frame.assign(r=_shares(frame["r"]))
-    table = LossTable.from_frame(frame, scale=scale, roles=roles, where=str(path), rows=list(frame.index))
-    _check_units(table, path)
-    return table, DropReport(offered, len(table), dropped, ignored)
+        if empty.all() and name in ("r", "eval_set", RUN) and len(frame):
+            frame = frame.drop(columns=name)  # a column of nothing is none
+            continue
+        if strict and empty.any():
+            first, own = frame.index[empty.to_numpy()][0], mapped.get(name, name)
+            raise DataError(
+                f"{path} row {first}: {name} is empty (in {int(empty.sum())} of {len(frame)} rows).",
+                hint=f"if such rows are to be left out, say so: --where '{own}!='",
+            )
+        frame = _drop(frame, empty, f"{name} is empty", dropped)
+    return frame if strict else _drop(frame, frame.duplicated(), "repeats another row", dropped)
+
+
+def _drop(frame: pd.DataFrame, bad: pd.Series, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
+    if not bad.any():
+        return frame
+    dropped[reason] = dropped.get(reason, 0) + int(bad.sum())
+    return frame[~bad]
 
 
 def _shares(values: pd.Series) -> pd.Series:
@@ -139,64 +206,52 @@ def _shares(values: pd.Series) -> pd.Series:
     return values if numbers.isna().any() else numbers / 100
 
 
-def _check_units(table: LossTable, path: Path) -> None:
-    """Refuse sizes and token counts that can only be thousands, millions or billions of something."""
+def odd_units(table: LossTable) -> Iterator[tuple[str, str]]:
+    """Sizes and token counts that can only be thousands, millions or billions of something."""
     for name, what in (("N", "parameters"), ("D", "tokens")):
         most = float(table.frame[name].max())
         if 0 < most < LEAST_CREDIBLE:
-            raise DataError(
-                f"{path}: {name} goes up to {most:g} {what}.",
-                hint=f"looks like billions or millions; pass --scale {name}=1e9 (or 1e6)",
+            yield (
+                f"{name} goes up to {most:g} {what}.",
+                f"looks like billions or millions; pass --scale {name}=1e9 (or 1e6)",
             )
 
 
-def _name_columns(
-    found: pd.DataFrame, columns: Mapping[str, str], path: Path
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _check_credible(table: LossTable, rows: Sequence[int], path: Path) -> None:
+    for name, (low, high) in CREDIBLE.items():
+        numbers = table.frame[name].to_numpy(float)
+        wrong = ((numbers < low) | (numbers > high)) & ~((name == "D") & (numbers == 0))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"{path} row {rows[row]}: {name} = {numbers[row]:g}; wanted {low:g} to {high:g}.",
+                hint="is it the right column, and in which unit? --scale changes that",
+            )
+
+
+def _check_mapped(found: pd.DataFrame, mapped: Mapping[str, str], path: Path) -> None:
+    for symbol, name in mapped.items():
+        if name not in found:
+            near = get_close_matches(name, list(found.columns), n=1)
+            raise DataError(
+                f"{path}: column {name!r}, mapped to {symbol}, is missing; "
+                f"found {', '.join(map(str, found.columns))}.",
+                hint=f"did you mean {near[0]!r}?" if near else "a map reads SYMBOL=COLUMN: value=eval/loss",
+            )
+
+
+def _name_columns(found: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The file's columns under the table's names, and the names of those that have none.
 
     A mapped column is used up by its map; a column whose name is a symbol that another column was mapped
-    to gives way to it.
+    to, or that has one value, gives way to it.
     """
-    for symbol, name in columns.items():
-        if name not in found:
-            raise DataError(
-                f"{path}: column {name!r}, mapped to {symbol}, is missing; "
-                f"found {', '.join(map(str, found.columns))}."
-            )
+    columns = reading.mapped
     used = set(columns.values())
-    kept = [name for name in found if name not in used and name not in columns]
-    given = {str(name): found[name] for name in kept} | {
-        symbol: found[name] for symbol, name in columns.items()
-    }
-    ignored = [name for name in given if name not in COLUMNS]
-    ignored += [name for name in columns if name in found and name not in used]
-    return pd.DataFrame(given, index=found.index), tuple(ignored)
-
-
-def _melt(frame: pd.DataFrame, roles: Mapping[str, str], path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """One row per line and evaluation set of a wide file."""
-    _check_roles(roles, frame.columns, path)
-    sets = [name for name in dict.fromkeys([*roles, "general", "domain"]) if name in frame]
-    if not sets:
-        raise DataError(f"{path}: no column is an evaluation set.", hint="name them: --role medical=domain")
-    taken = ("eval_set", "value", "role")
-    keys = [name for name in frame if name in COLUMNS and name not in sets and name not in taken]
-    # One training run is one line of a wide file: its number keeps the lines apart.
-    if "run_id" not in frame:
-        frame = frame.assign(run_id=[f"{path.stem}-{number}" for number in frame.index])
-        keys.append("run_id")
-    long = frame.melt(id_vars=keys, value_vars=sets, var_name="eval_set", ignore_index=False)
-    return long, sets
-
-
-def _check_roles(roles: Mapping[str, str], known: Iterable[str], path: Path) -> None:
-    present = list(map(str, known))
-    for name in roles:
-        if name not in present:
-            near = get_close_matches(name, present, n=1)
-            raise DataError(
-                f"{path}: evaluation set {name!r}, which a role is given for, is not there; "
-                f"found {', '.join(present)}.",
-                hint=f"did you mean {near[0]!r}?" if near else None,
-            )
+    taken = {*columns, *reading.constants}
+    kept = [str(name) for name in found if name not in used and name not in taken]
+    given: dict[str, Any] = {name: found[name] for name in kept}
+    given |= {symbol: found[name] for symbol, name in columns.items()}
+    ignored = [name for name in kept if name not in reading.kept]
+    ignored += [name for name in found if name in taken and name not in used]
+    return pd.DataFrame({**given, **reading.constants}, index=found.index), tuple(ignored)

@@ -19,6 +19,7 @@ from dcpt.fit.fit_file import FitSet
 from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.plan.evidence import fit_used
 from dcpt.plan.plan import Plan
+from dcpt.plan.start_loss import start_of
 
 SCHEMA_VERSION = 1
 FILE_NAME = "compare.json"
@@ -238,8 +239,9 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
         When the table holds no end of a run on an evaluation set of the plan, in its metric.
     """
     rows: list[ComparedLoss] = []
+    chosen = {side: fit_used(fits, side, used) for side, used in plan.laws.items()}
     for side, used in plan.laws.items():
-        fit = fit_used(fits, side, used)
+        fit = chosen[side]
         frame = measured.select(used.eval_set, used.metric, ("end",)).frame
         odd = set(frame["unit"]) - {used.unit}
         if odd:
@@ -249,8 +251,10 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
             )
         for entry in frame[frame["D"] > 0].to_dict("records"):
             N, D, r = float(entry["N"]), float(entry["D"]), float(entry["r"])
-            predicted = fit.predict(N, D, r, level=plan.objective.level).iloc[0]
             near = (abs(np.log(N / plan.objective.N)), abs(np.log(D / plan.objective.D)))
+            # What the plan was told about its base, not what has been measured since.
+            start = start_of(fit, chosen[GENERAL], plan.base) if near[0] <= SAME_TARGET else None
+            predicted = fit.predict(N, D, r, plan.objective.level, start).iloc[0]
             rows.append(
                 ComparedLoss(
                     run_id=str(entry["run_id"]),

@@ -11,8 +11,8 @@ from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import RunSpec
 from dcpt.cost.hardware import Hardware, get_hardware
-from dcpt.launch.launch_spec import LaunchedRun, LaunchSpec
 from dcpt.fit.bases import SAME_SIZE
+from dcpt.launch.launch_spec import LaunchedRun, LaunchSpec
 from dcpt.plan.plan import Plan
 from dcpt.run import store
 from dcpt.run.local import Listener, execute

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from dcpt.core.errors import ConfigError
 from dcpt.laws.law import Law, linear, nonlinear
 
 
@@ -29,3 +32,38 @@ class DCPT2024(Law):
     beta = nonlinear(1e-3, 3.0, "token exponent")
     eps = nonlinear(1e-4, 1.0, "offset of the share")
     gamma = nonlinear(1e-3, 3.0, "share exponent of the mixture term")
+
+
+def at_share(values: Mapping[str, float], s: float) -> dict[str, float]:
+    """The Chinchilla law that a D-CPT law is at one share.
+
+    Parameters
+    ----------
+    values : mapping
+        Parameters of `d-cpt`.
+    s : float
+        Share of the side the loss is measured on, from 0 to 1.
+
+    Returns
+    -------
+    dict
+        E, A, B, alpha and beta of `chinchilla`.
+
+    Raises
+    ------
+    ConfigError
+        When the share is outside [0, 1].
+
+    References
+    ----------
+    Que et al. 2024, arXiv:2406.01375, Sec. 4.1 (consistency): E0 = E + C/(s + eps)**gamma, B0 = B*s**nu.
+    """
+    if not 0 <= s <= 1:
+        raise ConfigError(f"share s = {s:g}; wanted a number from 0 to 1.")
+    return {
+        "E": values["E"] + values["C"] / (s + values["eps"]) ** values["gamma"],
+        "A": values["A"],
+        "B": values["B"] * s ** values["nu"],
+        "alpha": values["alpha"],
+        "beta": values["beta"],
+    }

@@ -8,13 +8,14 @@ from typing import Any
 
 from dcpt.core.errors import ConfigError
 
-FUNCTIONS = ("exp", "log")
+FUNCTIONS = {"exp": 1, "log": 1, "min": 2, "max": 2}
+"""Functions a formula may call, and how many arguments each takes."""
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 _NOT_AFFINE = 2
 
 
 def read_formula(text: str, where: str) -> ast.expr:
-    """Parse a formula of ``+ - * / **``, numbers, names, ``exp`` and ``log``.
+    """Parse a formula of ``+ - * / **``, numbers, names, ``exp``, ``log``, ``min`` and ``max``.
 
     Parameters
     ----------
@@ -37,8 +38,7 @@ def read_formula(text: str, where: str) -> ast.expr:
         call = (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
-            and node.func.id in FUNCTIONS
-            and len(node.args) == 1
+            and FUNCTIONS.get(node.func.id) == len(node.args)
             and not node.keywords
         )
         operation = isinstance(node, ast.BinOp) and isinstance(node.op, _OPERATORS)
@@ -68,7 +68,7 @@ def degree(tree: ast.expr, names: frozenset[str]) -> int:
     if isinstance(tree, ast.UnaryOp):
         return degree(tree.operand, names)
     if isinstance(tree, ast.Call):
-        return _NOT_AFFINE if degree(tree.args[0], names) else 0
+        return _NOT_AFFINE if any(degree(argument, names) for argument in tree.args) else 0
     if isinstance(tree, ast.BinOp):
         left, right = degree(tree.left, names), degree(tree.right, names)
         if isinstance(tree.op, (ast.Add, ast.Sub)):
@@ -93,8 +93,9 @@ def to_sympy(tree: ast.expr, symbols: Mapping[str, Any]) -> Any:
         operand = to_sympy(tree.operand, symbols)
         return -operand if isinstance(tree.op, ast.USub) else operand
     if isinstance(tree, ast.Call):
-        function = sympy.exp if isinstance(tree.func, ast.Name) and tree.func.id == "exp" else sympy.log
-        return function(to_sympy(tree.args[0], symbols))
+        functions = {"exp": sympy.exp, "log": sympy.log, "min": sympy.Min, "max": sympy.Max}
+        name = tree.func.id if isinstance(tree.func, ast.Name) else ""
+        return functions[name](*(to_sympy(argument, symbols) for argument in tree.args))
     if not isinstance(tree, ast.BinOp):
         raise TypeError(f"not a formula node: {tree!r}")
     left, right = to_sympy(tree.left, symbols), to_sympy(tree.right, symbols)

@@ -32,6 +32,7 @@ DOMAIN: Mapping[str, tuple[float, float]] = MappingProxyType(
         "s": (0.0, 1.0),
         "r": (0.0, 1.0),
         "L0": (1e-3, 20.0),
+        "G0": (1e-3, 20.0),
         "eta": (1e-8, 1.0),
         "S1": (1e-9, 1e6),
         "S2": (0.0, 1e6),
@@ -50,7 +51,7 @@ class Law:
     name : str
         What users type.
     formula : str
-        The loss, over the inputs N, D, s (share of the side the loss is measured on), r, L0, U, Dmin,
+        The loss, over the inputs N, D, s (share of the side the loss is measured on), r, L0, G0, U, Dmin,
         eta, S1, S2, the law's own columns, and the parameters declared as class attributes with
         `linear` and `nonlinear`.
     reference : str

@@ -11,7 +11,7 @@ from dcpt.core import files
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
-from dcpt.fit.score import LARGEST_N
+from dcpt.fit.score import LARGEST_D, LARGEST_N
 from dcpt.fit.unit_words import unit_words
 
 
@@ -61,8 +61,8 @@ class LawUsed:
     fit_hash: str
 
 
-def choose_fit(fits: FitSet, side: str, law: str | None = None) -> LawFit:
-    """Pick the fit to plan with: of the laws that see the mixture, the best on the held-out size.
+def choose_fit(fits: FitSet, side: str, law: str | None = None, D: float | None = None) -> LawFit:
+    """Pick the fit to plan with: of the laws that see the mixture, the one that errs least when held out.
 
     Parameters
     ----------
@@ -72,28 +72,44 @@ def choose_fit(fits: FitSet, side: str, law: str | None = None) -> LawFit:
         ``general`` or ``domain``.
     law : str, optional
         A law to use whatever its error.
+    D : float, optional
+        Tokens of the target. The error on the largest tokens held out counts beside that on the largest size
+        where it has more tokens than were fitted.
 
     Raises
     ------
     ConfigError
         When nothing is fitted on that side, the law named is not, or there are fits of several metrics.
     PlanError
-        When no law fitted on that side has the share s among its inputs.
+        When no law fitted on that side has a share among its inputs.
     """
     best = fits.best(side, law)
-    if "s" in best.law.inputs:
-        return best
-    seeing = [fit for fit in fits if _same_loss(fit, best) and "s" in fit.law.inputs]
-    if law is not None or not seeing:
+    if law is not None:
+        seeing = [best] if _sees(best) else []
+    else:
+        seeing = [fit for fit in fits if _same_loss(fit, best) and _sees(fit)]
+    if not seeing:
         raise PlanError(
             f"the {best.law.name} law of the {side} loss does not see the mixture, so it cannot "
             "choose a ratio.",
             hint="fit a law with the share s among its inputs, such as d-cpt, and plan with it",
         )
-    errors = [_held_out(fit) for fit in seeing]
-    scored = [error if error is not None else np.inf for error in errors]
-    ranks = scored if None not in errors else [fit.mae for fit in seeing]
-    return seeing[int(np.argmin(ranks))]
+    kinds = [LARGEST_N]
+    if D is not None and max(fit.ranges["D"][1] for fit in seeing) < D:
+        kinds.append(LARGEST_D)
+    errors = np.array([[_error(fit, kind) for kind in kinds] for fit in seeing]).mean(axis=1)
+    if not np.isfinite(errors).all():
+        errors = np.array([fit.mae for fit in seeing])
+    return seeing[int(np.argmin(errors))]
+
+
+def _sees(fit: LawFit) -> bool:
+    return bool({"s", "r"} & set(fit.law.inputs))
+
+
+def _error(fit: LawFit, kind: str) -> float:
+    scores = fit.holdout(kind)
+    return scores[0].mae if scores else np.inf
 
 
 def weigh(fits: FitSet, fit: LawFit) -> Evidence:
@@ -103,7 +119,7 @@ def weigh(fits: FitSet, fit: LawFit) -> Evidence:
     }
     for other in fits:
         error = _held_out(other)
-        if _same_loss(other, fit) and "s" not in other.law.inputs and error is not None:
+        if _same_loss(other, fit) and not _sees(other) and error is not None:
             rivals[other.law.name] = error
     warned = {name for warning in fit.warnings if warning.kind == "bound_hit" for name in warning.parameters}
     return Evidence(

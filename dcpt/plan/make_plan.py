@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,7 @@ from dcpt.plan.cost import run_cost
 from dcpt.plan.evidence import choose_fit, law_used, same_unit, weigh
 from dcpt.plan.objective import Objective
 from dcpt.plan.plan import Plan, PredictedLoss
+from dcpt.plan.start_loss import Start, draws_from, start_of
 from dcpt.plan.trade_off import Array, Curve, ratio_grid, solve
 from dcpt.plan.uncertainty import RatioSpread, offset_draws, spread_ratios
 from dcpt.plan.verdict import find_caveats, judge
@@ -62,20 +65,21 @@ def make_plan(
     PlanError
         When no ratio keeps the ceiling, or the base's loss is needed and not known.
     """
-    general, domain = choose_fit(fits, GENERAL, law), choose_fit(fits, DOMAIN, law)
+    general, domain = (choose_fit(fits, side, law, objective.D) for side in (GENERAL, DOMAIN))
     unit = same_unit(general, domain)
     base = _base(objective, table, general)
     ceiling = objective.keep.ceiling(None if base is None else base.value)
     tested = _tested(general, domain)
     searched = _searched(objective, tested)
-    curves = _curve(general, objective), _curve(domain, objective)
+    start = {side: start_of(fit, general, base) for side, fit in ((GENERAL, general), (DOMAIN, domain))}
+    curves = _curve(general, objective, start[GENERAL]), _curve(domain, objective, start[DOMAIN])
     solution = solve(*curves, ceiling, *searched, unit=unit_words(unit))
-    spread = _spread(general, domain, objective, base, searched, solution.r, seed)
+    spread = _spread(general, domain, objective, base, start, searched, solution.r, seed)
     evidence = {GENERAL: weigh(fits, general), DOMAIN: weigh(fits, domain)}
     caveats = find_caveats(objective, solution, spread, base, evidence, searched)
     laws = {GENERAL: law_used(general), DOMAIN: law_used(domain)}
     at_r = {
-        side: fit.predict(objective.N, objective.D, solution.r, objective.level)
+        side: fit.predict(objective.N, objective.D, solution.r, objective.level, start[side])
         for side, fit in ((GENERAL, general), (DOMAIN, domain))
     }
     return Plan(
@@ -95,7 +99,7 @@ def make_plan(
         binding=solution.binding,
         searched=searched,
         tested=tested,
-        curve=_trade_off_curve(general, domain, objective, searched),
+        curve=_trade_off_curve(general, domain, objective, start, searched),
         r_draws=np.empty(0) if spread is None else spread.r,
         laws=laws,
         fits_fingerprint=files.content_hash([used.fit_hash for used in laws.values()]),
@@ -140,8 +144,8 @@ def _searched(objective: Objective, tested: tuple[float, float]) -> tuple[float,
     return low, high
 
 
-def _curve(fit: LawFit, objective: Objective) -> Curve:
-    return lambda r: fit.mean(objective.N, objective.D, r)
+def _curve(fit: LawFit, objective: Objective, start: Start) -> Curve:
+    return lambda r: fit.mean(objective.N, objective.D, r, start)
 
 
 def _spread(
@@ -149,6 +153,7 @@ def _spread(
     domain: LawFit,
     objective: Objective,
     base: BaseLoss | None,
+    start: Mapping[str, Start],
     searched: tuple[float, float],
     r: float,
     seed: int,
@@ -167,21 +172,22 @@ def _spread(
         return None
     rng = np.random.default_rng(seed)
     N, D, grid = objective.N, objective.D, ratio_grid(*searched)
-    log_sd = float(general.log_noise(N, D)[0])
-    losses = offset_draws(general.draw_means(N, D, grid)[at_general], log_sd, rng)
-    ceilings = np.array(
-        [
-            objective.keep.ceiling(None if base is None else float(value))
-            for value in (np.zeros(count) if base is None else base.draws(count, rng))
-        ]
-    )
+    log_sd = float(general.log_noise(N, D, r, start[GENERAL])[0])
+    shifts = np.zeros(count)
+    if base is not None:
+        shifts = np.log(base.draws(count, rng) / base.value)
+    losses = draws_from(general, objective, grid, start[GENERAL], at_general, shifts)
+    ceilings = [
+        objective.keep.ceiling(None if base is None else base.value * float(np.exp(shift)))
+        for shift in shifts
+    ]
     return spread_ratios(
         grid,
-        losses,
-        domain.draw_means(N, D, grid)[at_domain],
-        ceilings,
+        offset_draws(losses, log_sd, rng),
+        draws_from(domain, objective, grid, start[DOMAIN], at_domain, shifts),
+        np.array(ceilings),
         r,
-        domain.mean(N, D, grid),
+        domain.mean(N, D, grid, start[DOMAIN]),
         objective.level,
     )
 
@@ -194,13 +200,17 @@ def _predicted(frame: pd.DataFrame) -> PredictedLoss:
 
 
 def _trade_off_curve(
-    general: LawFit, domain: LawFit, objective: Objective, searched: tuple[float, float]
+    general: LawFit,
+    domain: LawFit,
+    objective: Objective,
+    start: Mapping[str, Start],
+    searched: tuple[float, float],
 ) -> pd.DataFrame:
     grid: Array = ratio_grid(*searched, points=CURVE_POINTS)
     columns: dict[str, Array] = {"r": grid}
     parts = {"": "mean", "_lo": "mean_lo", "_hi": "mean_hi", "_obs_lo": "obs_lo", "_obs_hi": "obs_hi"}
     for side, fit in ((GENERAL, general), (DOMAIN, domain)):
-        frame = fit.predict(objective.N, objective.D, grid, objective.level)
+        frame = fit.predict(objective.N, objective.D, grid, objective.level, start[side])
         for suffix, name in parts.items():
             columns[side + suffix] = frame[name].to_numpy(float)
     return pd.DataFrame(columns)

@@ -24,6 +24,12 @@ def test_laws(call: Callable[..., Any]) -> None:
     laws = check(call("laws", "--json"), "laws")["laws"]
     assert {"d-cpt", "chinchilla"} <= {law["name"] for law in laws}
     law = check(call("laws", "show", "d-cpt", "--json"), "law")
+    assert law == call("laws", "d-cpt", "--json").document == call("laws", "--json", "d-cpt").document
+    assert (law["sides"], [item["name"] for item in law["inputs"]]) == (
+        ["general", "domain"],
+        ["N", "D", "s"],
+    )
+    assert all(item["meaning"] for item in (*law["inputs"], *law["parameters"]))
     assert [item["name"] for item in law["parameters"]] == [
         "E", "A", "B", "C", "alpha", "nu", "beta", "eps", "gamma",
     ]  # fmt: skip

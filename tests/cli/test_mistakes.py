@@ -18,18 +18,17 @@ LAUNCH = ("launch", "here.json", "--sweep", "experiments/mine", "--dry-run")
 USAGE = [
     (("nonsense",), "No such command"),
     (("fit", "--lwa", "d-cpt"), "--law"),
-    (("fit", "losses.csv"), "--output"),
     ((*FIT, "--bootstrap", "many"), "--bootstrap"),
     ((*FIT, "--bootstrap", "-1"), "--bootstrap"),
     ((*PLAN, "--r-min", "10%"), "--r-min"),
     (("schema", "swep"), "sweep"),
-    (("laws", "shw"), "show"),
     (("sweep", "run", "experiments/mine", "--device", "tpu"), "cuda"),
     (("sweep", "run", "experiments/mine", "--slots", "0"), "--slots"),
 ]
 
 CONFIG = [
     (("laws", "show", "dcpt"), "did you mean 'd-cpt'?"),
+    (("laws", "dcpt"), "did you mean 'd-cpt'?"),
     ((*FIT, "--law", "chinchila"), "did you mean 'chinchilla'?"),
     ((*FIT, "--eval-set", "medical"), "it has general, domain"),
     ((*FIT, "--delta", "0"), "above 0"),
@@ -204,7 +203,10 @@ def test_mistake(
 def test_a_mistake_of_a_process(with_sweep: Path, process: Callable[..., Any]) -> None:
     answer = process("fit", "none.csv", "-o", "new", cwd=with_sweep)
     assert (answer.code, answer.out) == (3, "")
-    assert answer.err == "DataError: none.csv: no such file; expected a loss table (CSV or Parquet).\n"
+    assert (
+        answer.err
+        == "DataError: none.csv: no such file; expected a table of losses (CSV, JSON lines or Parquet).\n"
+    )
 
 
 def test_doubt_is_5_under_strict(fits: Path, losses: Path, call: Callable[..., Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -28,15 +28,16 @@ class InterpolatedFit:
     ranges = {"N": (1.8e9, 1.8e9), "D": (1e10, 1e10), "r": (0.9, 0.99)}  # noqa: RUF012
     draws, resamples = np.empty((0, 0)), np.empty(0, dtype=int)
     metric, unit = "loss", "nats_per_token"
+    bases = MappingProxyType({})
 
     def __init__(self, eval_set: str, losses: np.ndarray) -> None:
         self.eval_set = self.role = eval_set
         self.losses = losses
 
-    def mean(self, N, D, r):
+    def mean(self, N, D, r, given=None):
         return np.interp(np.atleast_1d(r), RATIO, self.losses)
 
-    def predict(self, N, D, r, level=0.9):
+    def predict(self, N, D, r, level=0.9, given=None):
         mean = self.mean(N, D, r)
         names = ("mean", "mean_lo", "mean_hi", "obs_lo", "obs_hi")
         return pd.DataFrame({"r": np.atleast_1d(r), **dict.fromkeys(names, mean)})

@@ -131,3 +131,61 @@ def test_whole_numbers_are_written_as_such(tmp_path: Path) -> None:
     path = LossTable.from_frame(frame(N=[70_553_706_496, 1e6])).write(tmp_path / "a.csv")
     assert ",70553706496," in path.read_text()
     assert ".0," not in path.read_text()
+
+
+def plain(**columns: Any) -> pd.DataFrame:
+    """N, D and value alone: what a law without the mixture needs."""
+    return pd.DataFrame({"N": [1e6, 1e6, 2e6], "D": [1e8, 2e8, 1e8], "value": [2.5, 2.4, 2.25], **columns})
+
+
+def test_ratio_and_evaluation_set_are_optional() -> None:
+    table = LossTable.from_frame(plain())
+    assert not table.has_ratios
+    assert table.frame["r"].isna().all()
+    assert (table.eval_sets, table.frame["role"].unique().tolist()) == (("general",), ["general"])
+    assert np.isnan(table.share).all()
+    named = LossTable.from_frame(plain(eval_set="c4"))
+    assert named.frame["role"].tolist() == ["general"] * 3
+    with pytest.raises(DataError, match="'c4' is neither general nor domain"):
+        LossTable.from_frame(plain(eval_set="c4", r=0.5))
+    with pytest.raises(DataError, match="t row 2: r = nan is not a finite number"):
+        LossTable.from_frame(plain(r=[0.5, None, 0.5]), where="t")
+
+
+@pytest.mark.parametrize(
+    ("columns", "groups"),
+    [
+        ({}, [0, 1, 2]),  # nothing says which rows belong together
+        ({"run": ["b", "b", "b"]}, [0, 0, 1]),  # a name of a run, and another size is another run
+        ({"run": ["b", "a", "a"]}, [1, 0, 2]),
+        ({"run_id": ["x", "x", "y"]}, [0, 0, 1]),
+        ({"seed": [3, 3, 3]}, [0, 0, 1]),
+        ({"r": 0.5}, [0, 0, 1]),
+        ({"r": 0.5, "seed": [1, 2, 1]}, [0, 1, 2]),
+        ({"r": 0.5, "seed": [1, 2, 1], "run": ["a", "a", "a"]}, [0, 0, 1]),
+    ],
+)
+def test_what_counts_as_one_run(columns: dict[str, Any], groups: list[int]) -> None:
+    table = LossTable.from_frame(plain(**columns))
+    assert table.groups.tolist() == groups
+    turned = LossTable.from_frame(plain(**columns).iloc[::-1], rows=[3, 2, 1])
+    assert turned.groups.tolist() == groups[::-1]
+
+
+def test_runs_and_extras_survive_the_disk(tmp_path: Path) -> None:
+    frame = plain(run=["007", "007", "8"], U=[1e7, None, 3e7], note="x")
+    table = LossTable.from_frame(frame, extras=("U",), scale={"U": 10.0})
+    assert table.extras == ("U",)
+    assert "note" not in table.frame
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        again = LossTable.read(table.write(tmp_path / name), extras=("U",))
+        assert again.frame["U"].tolist()[::2] == [1e8, 3e8]
+        assert again.groups.tolist() == [0, 0, 1]
+        assert again.fingerprint == table.fingerprint
+        assert LossTable.read(tmp_path / name).extras == ()
+    with pytest.raises(DataError, match="column 'h1' is missing"):
+        LossTable.from_frame(frame, extras=("h1",))
+    with pytest.raises(DataError, match="t row 1: U = 'many' is not a number"):
+        LossTable.from_frame(plain(U=["many", "1", "2"]), extras=("U",), where="t")
+    with pytest.raises(DataError, match="row 2: run is empty"):
+        LossTable.from_frame(plain(run=["a", None, "a"]))

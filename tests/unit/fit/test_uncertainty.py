@@ -9,7 +9,7 @@ import pytest
 from dcpt.core.errors import ConfigError
 from dcpt.fit import fit_law
 from dcpt.fit.baselines import fit_constant, fit_log_linear
-from dcpt.fit.batch import solve_batch
+from dcpt.fit.batch import minimise
 from dcpt.fit.bootstrap import refit, run_weights
 from dcpt.fit.dataset import prepare
 from dcpt.fit.objective import Problem
@@ -42,7 +42,9 @@ def test_batched_refits_reach_the_trust_region_optimum(leads):
     problem = Problem(law, data, free_space(law))
     point = solve(problem, start_grid(law, data, problem.space))
     weights = run_weights(data, 30, 0)
-    batch = solve_batch(problem, np.tile(point.u, (30, 1)), weights)
+    batch = minimise(
+        problem.evaluator, np.tile(point.u, (30, 1)), problem.space.box, (problem.delta,), weights
+    )
     assert batch.converged.mean() > 0.9
     for row, value in zip(weights, batch.objective, strict=True):
         _, slow, _ = solve_from(problem, point.u, weights=row)

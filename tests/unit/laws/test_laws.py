@@ -1,4 +1,4 @@
-"""Every law passes the conformance class; a faulty declaration is refused."""
+"""Laws are found by name and follow from their declaration; a faulty declaration is refused."""
 
 from __future__ import annotations
 
@@ -6,27 +6,11 @@ import numpy as np
 import pytest
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.symbols import LAW_INPUTS, LEGEND, Symbol
 from dcpt.laws import Law, get_law, linear, list_laws, nonlinear
 from dcpt.laws.chinchilla import Chinchilla
-from dcpt.laws.conformance import LawConformance
-from dcpt.laws.dcpt_law import DCPT2024
-
-
-class TestChinchilla(LawConformance):
-    law = Chinchilla()
-
-
-class TestDCPT(LawConformance):
-    law = DCPT2024()
-
-    def monotone_draw(self, seed):
-        # Que et al. 2024, Sec. 4.1: eta > 1 and C > C0 make the loss fall in r for D >= D_min.
-        theta = dict(zip(self.law.names, self.draw(seed), strict=True))
-        theta["nu"] = 1.0 + theta["nu"]
-        least = self.inputs()["D"].min()
-        floor = theta["B"] * theta["nu"] * (1 + theta["eps"]) ** (theta["gamma"] + 1)
-        theta["C"] = 1.001 * floor / (theta["gamma"] * least ** theta["beta"])
-        return np.array([theta[name] for name in self.law.names])
+from dcpt.laws.law import INPUTS
+from dcpt.laws.registry import list_families
 
 
 def test_every_law_is_listed_and_found():
@@ -41,6 +25,9 @@ def test_a_misspelt_law_is_guessed():
         get_law("chinchila")
     with pytest.raises(ConfigError, match="dcpt laws"):
         get_law("zzzzzz")
+
+
+COLUMN = Symbol("h", "share of a corpus", "1", "h")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +45,19 @@ def test_a_misspelt_law_is_guessed():
         ({"formula": "E*__import__('os')", "E": linear(0, 1, "e")}, "wanted numbers"),
         ({"formula": "E if D else E", "E": linear(0, 1, "e")}, "wanted numbers"),
         ({"formula": "E*D.real", "E": linear(0, 1, "e")}, "wanted numbers"),
+        ({"formula": "E*min(D)", "E": linear(0, 1, "e")}, "wanted numbers"),
+        ({"formula": "E*exp(D, N)", "E": linear(0, 1, "e")}, "wanted numbers"),
+        ({"formula": "max(E, D)", "E": linear(0, 1, "e")}, "not linear in 'E'"),
+        ({"formula": "E*D", "E": linear(0, 1, "e"), "sides": ("both",)}, "one or both of general, domain"),
+        ({"formula": "E*D", "E": linear(0, 1, "e"), "sides": ()}, "one or both of general, domain"),
+        ({"formula": "E*D", "E": linear(0, 1, "e"), "columns": (COLUMN,)}, "column 'h' is declared"),
+        ({"formula": "U*D", "U": linear(0, 1, "u")}, "name of a symbol"),
+        ({"formula": "E*N", "E": linear(0, 1, "e"), "columns": (Symbol("N", "n", "1", "N"),)}, "column 'N'"),
+        ({"formula": "h*D", "h": linear(0, 1, "h"), "columns": (COLUMN,)}, "'h' is declared twice"),
+        (
+            {"formula": "E*D", "E": linear(0, 1, "e"), "columns": (Symbol("a b", "", "", ""),)},
+            "not used|name",
+        ),
     ],
 )
 def test_a_faulty_declaration_is_refused(body, message):
@@ -122,3 +122,64 @@ def test_the_hash_follows_formula_and_bounds():
 
     assert Other().hash != Chinchilla().hash
     assert Chinchilla().hash == get_law("chinchilla").hash
+
+
+def test_inputs_beside_the_legend_are_no_table_columns():
+    from dcpt.core.loss_table import COLUMNS
+
+    assert {"L0", "U", "Dmin"} <= set(LAW_INPUTS)
+    assert not set(LAW_INPUTS) & (set(LEGEND) | set(COLUMNS))
+    assert set(INPUTS) <= set(LEGEND) | set(LAW_INPUTS)
+
+
+def test_a_law_may_have_columns_of_its_own():
+    class Width(Law):
+        """Loss against the width and a share."""
+
+        name = "width"
+        formula = "E + A*max(W, N)**-alpha + r*min(h, 0.5)"
+        reference = "none"
+        columns = (Symbol("W", "parameters of a layer", "parameters", "W_1"), COLUMN)
+        domain = {"h": (0.0, 1.0)}  # noqa: RUF012
+        E = linear(0, 1, "e")
+        A = linear(0, 1, "a")
+        alpha = nonlinear(0.1, 1, "alpha")
+
+    law = Width()
+    assert law.inputs == ("N", "r", "W", "h")
+    assert law.domain["h"] == (0.0, 1.0)
+    assert law.domain["W"][0] > 0
+    assert [symbol.unit for symbol in law.symbols.values()] == ["parameters", "1", "parameters", "1"]
+    assert law.latex.startswith("L(N, r, W, h) = ")
+    got = law.evaluate([0.5, 1.0, 0.5], {"N": 1.0, "W": [4.0, 0.25], "r": 0.1, "h": [0.2, 0.9]})
+    np.testing.assert_allclose(got, [0.5 + 0.5 + 0.02, 0.5 + 1.0 + 0.05])
+
+    body = {"columns": (Symbol("W", "parameters of a layer", "1", "W_1"), COLUMN)}
+    assert type("Raw", (Width,), body)().hash != law.hash  # its W is not scaled: other coefficients
+
+
+def test_families_make_laws_by_name():
+    assert {family.usage for family in list_families()} == {"additive-mixture-K", "LAW+repetition[=DECAY]"}
+    assert get_law("additive-mixture-4") is get_law("additive-mixture-4")
+    assert get_law("additive-mixture-4").inputs == ("N", "D", "h1", "h2", "h3", "h4")
+    assert not any("+" in law.name or law.name.startswith("additive") for law in list_laws())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("additive-mixture-1", "1 corpora; wanted 2 to 20"),
+        ("additive-mixture-21", "21 corpora"),
+        ("additive-mixture-x", "is unknown"),
+        ("d-ctp+repetition", "law 'd-ctp' is unknown"),
+        ("cmr-ratio+repetition", "wanted D"),
+        ("data-constrained+repetition", "neither U"),
+        ("d-cpt+repetition+repetition", "neither U"),
+        ("d-cpt+repetition=often", "'often' is not a number of epochs"),
+        ("d-cpt+repetition=-1", "wanted a positive number"),
+        ("d-cpt+repetition=nan", "wanted a positive number"),
+    ],
+)
+def test_a_family_refuses_what_it_cannot_make(name, message):
+    with pytest.raises(ConfigError, match=message):
+        get_law(name)

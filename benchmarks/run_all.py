@@ -1,0 +1,55 @@
+"""Run every benchmark and write RESULTS.md and results.json beside this file.
+
+python -m benchmarks.run_all [--quick] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.page import page
+
+HERE = Path(__file__).resolve().parent
+
+RUNS: dict[str, tuple[str, ...]] = {
+    "chinchilla": ("fit_chinchilla",),
+    "d-cpt 540": ("fit_dcpt",),
+    "d-cpt 540, ratios from 0": ("fit_dcpt", "--truth", "wide eps"),
+    "d-cpt 5400": ("fit_dcpt", "--checkpoints", "200", "--random-starts", "5"),
+    "refits chinchilla": ("refits", "--law", "chinchilla"),
+    "refits d-cpt 540": ("refits", "--law", "d-cpt"),
+    "coverage": ("coverage", "--profiles"),
+}
+"""Name of a result to the module and its options; each runs in a process of its own."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run all and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="sample the slow comparisons, and say so")
+    parser.add_argument("--out", type=Path, default=HERE)
+    options = parser.parse_args(argv)
+    results: dict[str, Any] = {}
+    for name, (module, *rest) in RUNS.items():
+        command = [sys.executable, "-m", f"benchmarks.{module}", *rest, *(["--quick"] * options.quick)]
+        print(f"== {name}: python -m {' '.join(command[2:])}", flush=True)
+        done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
+        if done.returncode:
+            sys.stderr.write(done.stderr)
+            return done.returncode
+        words, _, last = done.stdout.rstrip().rpartition("\n")
+        print(words, flush=True)
+        results[name] = json.loads(last)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (options.out / "RESULTS.md").write_text(page(results, options.quick))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

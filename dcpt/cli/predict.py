@@ -1,0 +1,126 @@
+"""``dcpt predict``: what a fitted law says of models that were not measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dcpt.cli import show
+
+if TYPE_CHECKING:
+    from dcpt.fit.fit_file import FitSet
+    from dcpt.fit.law_fit import LawFit
+
+
+def predict(
+    fits: Annotated[Path, typer.Argument(help="Fits: a folder, or the fit.json in it.")],
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Point, repeatable: N=7B,D=20B,r=0.3 and what else the law takes, such as L0=3.1."),
+    ] = None,
+    law: Annotated[
+        str | None, typer.Option(help="Law (default: the one that errs least on the largest size held out).")
+    ] = None,
+    eval_set: Annotated[
+        list[str] | None, typer.Option(help="Evaluation set, repeatable (default: all).")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Probability inside the intervals.")] = 0.9,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a point extrapolates.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Predict losses, with intervals for the mean and for a measurement, and say where that extrapolates."""
+    from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
+    from dcpt.fit.fit_file import load_fits
+
+    if not at:
+        raise ConfigError("predict: no point is given.", hint="say where: --at N=7B,D=20B,r=0.3")
+    points = [_point(text) for text in at]
+    chosen = _chosen(load_fits(fits), law, eval_set)
+    rows: list[dict[str, Any]] = []
+    how: dict[str, str] = {}
+    for fit in chosen:
+        for text, point in zip(at, points, strict=True):
+            row, how[f"{fit.law.name} on {fit.eval_set}"] = _predict(fit, text, point, level)
+            rows.append(row)
+    if json:
+        show.document("predict", {"level": level, "predictions": rows, "how": how})
+    else:
+        show.result(show.table(_columns_in_use(rows)))
+        for name, words in how.items():
+            show.result(f"\n{name}: {words}")
+        if any(row["extrapolates"] for row in rows):
+            show.say("note: a point lies outside the fitted range where extrapolates is True")
+    if strict and any(row["extrapolates"] for row in rows):
+        raise typer.Exit(EXIT_DOUBTFUL)
+
+
+def _point(text: str) -> dict[str, float]:
+    """A point as numbers by name."""
+    from dcpt.core.errors import ConfigError
+    from dcpt.core.quantity import parse_assignments, parse_quantity
+
+    point = {
+        name: parse_quantity(value, f"--at {name}") for name, value in parse_assignments(text, "--at").items()
+    }
+    for name in ("N", "D"):
+        if name not in point:
+            raise ConfigError(f"--at {text}: {name} is not given.", hint="say where: --at N=7B,D=20B,r=0.3")
+    return point
+
+
+def _chosen(fits: FitSet, law: str | None, eval_sets: list[str] | None) -> list[LawFit]:
+    """One fit of every evaluation set that was asked for."""
+    names = list(dict.fromkeys(eval_sets or fits.eval_sets))
+    if law is not None:
+        from dcpt.laws.registry import get_law
+
+        law = get_law(law).name
+        if eval_sets is None:  # a law of one side only is on no set of the other
+            names = [
+                name for name in names if any((fit.law.name, fit.eval_set) == (law, name) for fit in fits)
+            ]
+            names = names or [fits.eval_sets[0]]
+    return [fits.get(law, name) if law is not None else fits.best(name) for name in names]
+
+
+def _predict(fit: LawFit, text: str, point: dict[str, float], level: float) -> tuple[dict[str, Any], str]:
+    from dcpt.core.errors import ConfigError
+
+    given = {name: value for name, value in point.items() if name not in ("N", "D", "r")}
+    unknown = [name for name in given if name not in fit.law.inputs]
+    if unknown:
+        known = ", ".join(dict.fromkeys(("N", "D", "r", *(name for name in fit.law.inputs if name != "s"))))
+        raise ConfigError(
+            f"--at {text}: {unknown[0]!r} is not an input of law {fit.law.name}; it has {known}."
+        )
+    if "r" not in point and {"r", "s"} & set(fit.law.inputs):
+        raise ConfigError(f"--at {text}: law {fit.law.name} needs the domain share r.", hint="add it: r=0.3")
+    share = point.get("r", float("nan"))
+    frame = fit.predict(point["N"], point["D"], share, level, given or None)
+    found = frame.to_dict("records")[0]
+    row = {
+        "law": fit.law.name,
+        "eval_set": fit.eval_set,
+        "unit": fit.unit,
+        "N": point["N"],
+        "D": point["D"],
+        "r": point.get("r"),
+        **given,
+        **{name: found[name] for name in ("mean", "mean_lo", "mean_hi", "obs_lo", "obs_hi")},
+        "extrapolates": bool(found["extrapolates"]),
+    }
+    return row, str(frame.attrs["how"])
+
+
+def _columns_in_use(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows for people: without the unit, without columns that no row fills, sizes spelled out."""
+    from dcpt.core.quantity import format_quantity
+
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "unit"]
+    names = [name for name in names if any(row.get(name) is not None for row in rows)]
+    return [
+        {name: format_quantity(row[name]) if name in ("N", "D") else row.get(name) for name in names}
+        for row in rows
+    ]

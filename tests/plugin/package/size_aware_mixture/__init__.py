@@ -1,0 +1,1 @@
+"""A law for dcpt from outside."""
