@@ -1,7 +1,7 @@
 # make demo     the main job on the embedded default: sweep, fit, plan, launch, compare, report
 # make test     the whole test suite, offline
 # make check    what CI runs beside the tests: lint, types, import layers
-# make bench    the speed and reliability of the fitter, measured anew (QUICK=1: slow comparisons sampled)
+# make bench    the speed and reliability of the fitter, measured anew (QUICK=1: a sample, shown only)
 # make install  the environment .venv alone
 # Set PYTHON to choose the interpreter (3.11 or newer): make demo PYTHON=python3.12
 

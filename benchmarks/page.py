@@ -11,21 +11,31 @@ def page(results: Mapping[str, Any], quick: bool) -> str:
     fits = {name: item for name, item in results.items() if item["benchmark"].startswith("fit_")}
     refits = {name: item for name, item in results.items() if item["benchmark"] == "refits"}
     sections = [_head(results, quick), *_point_fits(fits), *_recipe(results["chinchilla"])]
-    return "\n".join([*sections, *_refits(refits), *_coverage(results["coverage"]), ""])
+    sections += [*_refits(refits), "## Coverage\n"]
+    for item in results.values():
+        if item["benchmark"] == "coverage":
+            sections += _coverage(item)
+    return "\n".join(sections)
 
 
 def _head(results: Mapping[str, Any], quick: bool) -> str:
     machine = results["chinchilla"]["machine"]
-    loads = [max(item["machine"]["load"]) for item in results.values()]
+    loads = [item["machine"]["load"][0] for item in results.values()]
     kind = "`make bench QUICK=1`, which samples the slow comparisons" if quick else "`make bench`"
     return (
         "# Measured\n\n"
-        f"By {kind}: all in one go, one thread, on {machine['cores']} cores ({machine['processor']})\n"
+        f"By {kind}: one thread, on {machine['cores']} cores ({machine['processor']})\n"
         f"that other programs shared (load {min(loads):.1f} to {max(loads):.1f}). "
         f"Python {machine['python']}, numpy {machine['numpy']}, scipy {machine['scipy']}.\n"
         "Seconds by the clock are the least of several repeats. CPU seconds are the process's own; ratios\n"
         "are taken of those. The truths, noise and seeds of the synthetic sets stand in `synthetic.py`,\n"
-        "everything else of each run in `results.json`.\n"
+        "everything else of each run in `results.json`.\n\n"
+        "Each is a command that prints one JSON line last; the first three run on any table of the same\n"
+        "layout, or on a synthetic set without `--data`:\n\n"
+        "    python -m benchmarks.fit_chinchilla --data POINTS.csv --json   # columns N, D, loss\n"
+        "    python -m benchmarks.fit_dcpt --data POINTS.csv --json         # columns N, D, r, loss[, run]\n"
+        "    python -m benchmarks.refits --law d-cpt --data POINTS.csv --json\n"
+        "    python -m benchmarks.coverage --replicates 200 --json\n"
     )
 
 
@@ -98,7 +108,6 @@ def _refits(refits: Mapping[str, Any]) -> list[str]:
 def _coverage(item: Mapping[str, Any]) -> list[str]:
     names = list(item["parameters"])
     rows = [
-        "## Coverage\n",
         f"{item['replicates']} synthetic sweeps (3 sizes x 9 ratios x 20 checkpoints), {item['noise']};\n"
         f"{100 * item['level']:.0f} % intervals from {item['draws']} refits to resampled runs, "
         f"{100 * item['refits_converged']:.2f} % of them converged.\n"
@@ -117,7 +126,7 @@ def _coverage(item: Mapping[str, Any]) -> list[str]:
     for title, key in ways.items():
         if item[key]:
             rows.append(_row([title, *(f"{100 * item[key][name]:.0f} %" for name in names)]))
-    return rows
+    return [*rows, ""]
 
 
 def _row(cells: list[Any]) -> str:

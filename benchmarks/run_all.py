@@ -23,7 +23,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "d-cpt 5400": ("fit_dcpt", "--checkpoints", "200", "--random-starts", "5"),
     "refits chinchilla": ("refits", "--law", "chinchilla"),
     "refits d-cpt 540": ("refits", "--law", "d-cpt"),
-    "coverage": ("coverage", "--profiles"),
+    "coverage": ("coverage", "--replicates", "400"),
+    "coverage, with profiles": ("coverage", "--profiles"),
 }
 """Name of a result to the module and its options; each runs in a process of its own."""
 
@@ -32,10 +33,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run all and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="sample the slow comparisons, and say so")
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--only", nargs="+", choices=RUNS, help="measure these anew and keep the others")
+    parser.add_argument("--out", type=Path, help="folder of the results; with --quick none by default")
     options = parser.parse_args(argv)
-    results: dict[str, Any] = {}
-    for name, (module, *rest) in RUNS.items():
+    out = options.out or HERE
+    kept = out / "results.json"
+    results: dict[str, Any] = json.loads(kept.read_text()) if options.only and kept.is_file() else {}
+    for name in options.only or RUNS:
+        module, *rest = RUNS[name]
         command = [sys.executable, "-m", f"benchmarks.{module}", *rest, *(["--quick"] * options.quick)]
         print(f"== {name}: python -m {' '.join(command[2:])}", flush=True)
         done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
@@ -45,9 +50,14 @@ def main(argv: list[str] | None = None) -> int:
         words, _, last = done.stdout.rstrip().rpartition("\n")
         print(words, flush=True)
         results[name] = json.loads(last)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "RESULTS.md").write_text(page(results, options.quick))
+    text = page(results, options.quick)
+    if options.quick and not options.out:  # a quick look does not replace what was measured in full
+        print(text)
+        return 0
+    out.mkdir(parents=True, exist_ok=True)
+    results = {name: results[name] for name in RUNS if name in results}
+    kept.write_text(json.dumps(results, indent=1) + "\n")
+    (out / "RESULTS.md").write_text(text)
     return 0
 
 

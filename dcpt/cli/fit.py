@@ -32,6 +32,7 @@ more than --max-rows rows of one set            0     thinned evenly over N, r a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,6 +89,9 @@ def fit(
     bootstrap: Annotated[int, typer.Option(min=0, help="Refits for the intervals.")] = 400,
     delta: Annotated[float, typer.Option(min=0, help="Huber threshold of the log residual.")] = 1e-3,
     holdouts: Annotated[bool, typer.Option(help="Score held-out sizes, ratios and tokens.")] = True,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Profile intervals of the parameters too.")
+    ] = False,
     max_rows: Annotated[
         int, typer.Option(min=1, help="Rows fitted of each evaluation set; more are thinned evenly.")
     ] = MOST_ROWS,
@@ -98,7 +102,7 @@ def fit(
 ) -> None:
     """Fit laws to losses, with intervals, hold-outs beside baselines, and reasons for doubt."""
     from dcpt.cli.fit_document import describe_fit, describe_fits
-    from dcpt.cli.fit_folder import note_table
+    from dcpt.cli.fit_folder import note_table, provenance_of
     from dcpt.cli.fit_runs import (
         AUTO,
         best_laws,
@@ -162,10 +166,10 @@ def fit(
     else:
         named = laws if law else None
         chosen, refused = choose_laws(given.table, names, named, eval_set is not None, metric)
-    options |= {"bootstrap": bootstrap, "holdouts": holdouts}
+    options |= {"bootstrap": bootstrap, "holdouts": holdouts, "profiles": profile}
     fits, seconds = fit_each(given.table, chosen, refused, options)
     if output is not None:
-        fits.save(output)
+        replace(fits, provenance=provenance_of(losses, given)).save(output)
         note_table(output, losses, given.table, given.reading)
     if json:
         items = [describe_fit(item, took) for item, took in zip(fits, seconds, strict=True)]

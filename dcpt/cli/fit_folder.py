@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcpt.core import files
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
 from dcpt.ingest.csv_table import read_cells, to_table
 from dcpt.ingest.reading import Reading
+
+if TYPE_CHECKING:
+    from dcpt.cli.given_table import GivenTable
 
 SCHEMA_VERSION = 1
 _POINTER = "source.json"
@@ -29,6 +32,15 @@ def note_table(folder: Path, losses: Path, table: LossTable, reading: Reading | 
     if reading is not None and reading != Reading():
         pointer["reading"] = reading.to_dict()
     files.write_json(folder / _POINTER, pointer)
+
+
+def provenance_of(losses: Path, given: GivenTable) -> dict[str, Any]:
+    """What fits were made from: the file's hash, how it was read, which rows became of it."""
+    found: dict[str, Any] = {"file": losses.name, "sha256": files.file_hash(losses)}
+    found |= {"rows": given.report.kept, "dropped": dict(given.report.dropped)}
+    if given.reading != Reading():
+        found["reading"] = given.reading.to_dict()
+    return {"input": found}
 
 
 def open_table(folder: Path, losses: Path | None) -> LossTable:

@@ -65,23 +65,6 @@ def lists(items: Sequence[str] | None, flag: str) -> dict[str, str]:
     return pairs(parts, flag)
 
 
-def factors(items: Sequence[str] | None, flag: str = "--scale") -> dict[str, float]:
-    """``["r=0.01", ...]`` as symbols of the loss table and the factors of their numbers.
-
-    Raises
-    ------
-    ConfigError
-        When an item is not SYMBOL=NUMBER, or the symbol is unknown.
-    """
-    from dcpt.core.quantity import parse_quantity
-    from dcpt.ingest.symbol_names import known_symbol
-
-    return {
-        known_symbol(name, flag): parse_quantity(value, f"{flag} {name}")
-        for name, value in pairs(items, flag).items()
-    }
-
-
 def fresh(path: Path, force: bool) -> None:
     """Refuse to write over a file unless asked, and over a folder always.
 

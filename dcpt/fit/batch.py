@@ -34,6 +34,7 @@ _EXACT = 1e-27  # per row: log residuals of 1e-13, which is as exact as sums of 
 _FIRST = 1e-3
 _DAMPING = (1e-12, 1e10)
 _PROBE = 0.1
+_LARGEST = 1e100
 _PER_SLOT = ("live", "u", "value", "damping", "failed", "stage", "quiet", "age", "residual", "factor")
 _BENT = 0.75
 
@@ -213,18 +214,7 @@ class _Work:
 
     def _close(self, empty: NDArray[np.int64]) -> None:
         stay = np.setdiff1d(np.arange(len(self.live)), empty)
-        for name in (
-            "live",
-            "u",
-            "value",
-            "damping",
-            "failed",
-            "stage",
-            "quiet",
-            "age",
-            "residual",
-            "factor",
-        ):
+        for name in _PER_SLOT:
             setattr(self, name, getattr(self, name)[stay])
         if self.w is not None:
             self.w = self.w[stay]
@@ -241,15 +231,20 @@ class _Work:
         if self.w is not None:
             inner *= self.w
             curvature *= self.w
-        gradient = np.vecdot(self.columns, inner).T * self.factor
-        gram = self._gram(curvature)
+        gradient, gram = self._normal_equations(inner, curvature)
+        if not np.isfinite(gram.sum()):  # a term that overflows in some row has no slope there
+            np.nan_to_num(self.columns, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            np.clip(self.columns, -_LARGEST, _LARGEST, out=self.columns)
+            gradient, gram = self._normal_equations(inner, curvature)
         lower, upper = self.lower[self.live], self.upper[self.live]
         step = bounded_step(gram, gradient, self.damping, lower - self.u, upper - self.u)
         self.step, self.promised = step.u, np.maximum(step.promised, 0.0)
         self._bend(step, gram, curvature, residual)
         self.step[np.isinf(self.value)] = 0.0
 
-    def _gram(self, curvature: Array) -> Array:
+    def _normal_equations(self, inner: Array, curvature: Array) -> tuple[Array, Array]:
+        """Gradient, shape (b, q), and weighted sums of products of the columns, (b, q, q)."""
+        gradient = np.vecdot(self.columns, inner).T * self.factor
         np.multiply(self.columns, curvature, out=self.scaled)
         q, slots, _ = self.columns.shape
         gram = np.empty((slots, q, q))
@@ -259,7 +254,7 @@ class _Work:
             gram[:, : i + 1, i] = row
         gram *= self.factor[:, :, None]
         gram *= self.factor[:, None, :]
-        return gram
+        return gradient, gram
 
     def _bend(self, step: Step, gram: Array, curvature: Array, residual: Array) -> None:
         """Add half the geodesic acceleration where it is small against the step."""

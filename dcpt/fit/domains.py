@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +125,7 @@ def _stack(parts: list[FitData], eval_set: str) -> FitData:
     first = parts[0]
     if any((part.metric, part.unit, part.role) != (first.metric, first.unit, first.role) for part in parts):
         raise ConfigError("domains: the tables measure different sides or in different units; wanted one.")
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts]) for name in ("N", "D", "r", "s", "loss")
     }
     shared = set.intersection(*(set(part.extra) for part in parts))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from dcpt import __version__
 from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.symbols import ROLES
 from dcpt.fit.law_fit import LawFit
 from dcpt.fit.score import LARGEST_N
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "fit.json"
 
 
@@ -30,14 +33,18 @@ class FitSet:
         Each (law, evaluation set) once.
     refused : mapping
         "law on set" to why it could not be fitted.
+    provenance : mapping
+        Plain JSON values: the versions the fits were made with, and what the caller says of their input.
     """
 
     fits: tuple[LawFit, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fits", tuple(self.fits))
         object.__setattr__(self, "refused", MappingProxyType(dict(self.refused)))
+        object.__setattr__(self, "provenance", MappingProxyType({**made_with(), **self.provenance}))
         if not self.fits:
             raise ConfigError("fits: there is none; wanted at least one fit.")
         keys = [(fit.law.name, fit.eval_set, fit.metric) for fit in self.fits]
@@ -132,6 +139,7 @@ class FitSet:
         document = {
             "schema_version": SCHEMA_VERSION,
             "kind": "fits",
+            "provenance": dict(self.provenance),
             "refused": dict(self.refused),
             "fits": [fit.to_dict() for fit in self.fits],
         }
@@ -156,7 +164,7 @@ class FitSet:
             for number, item in enumerate(items, start=1)
         )
         try:
-            return cls(fits, document.get("refused", {}))
+            return cls(fits, document.get("refused", {}), document.get("provenance", {}))
         except ConfigError as error:
             raise DataError(f"{path}: {error.message}", hint=error.hint) from None
 
@@ -168,6 +176,16 @@ class FitSet:
 
     def __repr__(self) -> str:
         return f"FitSet({', '.join(f'{fit.law.name} on {fit.eval_set}' for fit in self.fits)})"
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the programs a fit depends on."""
+    return {
+        "dcpt": __version__,
+        "python": platform.python_version(),
+        "numpy": metadata.version("numpy"),
+        "scipy": metadata.version("scipy"),
+    }
 
 
 def _one_metric(fits: Sequence[LawFit]) -> None:

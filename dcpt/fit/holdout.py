@@ -11,6 +11,7 @@ from dcpt.fit.bootstrap import resample
 from dcpt.fit.dataset import FitData
 from dcpt.fit.design import check_design
 from dcpt.fit.doubt import FitWarning
+from dcpt.fit.extrapolation import distance_outside, error_beyond, widened
 from dcpt.fit.objective import Problem
 from dcpt.fit.predict import observation_bounds
 from dcpt.fit.residuals import residual_sigma
@@ -106,10 +107,10 @@ def _log_noise(law: Law, rest: FitData, left: FitData, space: Space, delta: floa
     Beyond the rest's own range the error of extrapolation is the one the law makes on the largest
     size or budget that is left when the hold-out is gone, as in `LawFit.log_noise`.
     """
-    variance = np.full(len(left), sigma**2)
+    errors = [np.zeros(len(left))]
     for symbol, kind in (("N", LARGEST_N), ("D", LARGEST_D)):
-        size, known = (np.log(getattr(part, symbol)) for part in (left, rest))
-        beyond = np.maximum(np.maximum(size - known.max(), known.min() - size), 0.0)
+        known = getattr(rest, symbol)
+        beyond = distance_outside(getattr(left, symbol), known.min(), known.max())
         if not beyond.any():
             continue
         for split in SPLITS[kind](rest):
@@ -119,5 +120,5 @@ def _log_noise(law: Law, rest: FitData, left: FitData, space: Space, delta: floa
             except FitError:
                 continue  # too few sizes are left to know; the interval then has no such term
             miss = np.log(np.maximum(law.evaluate(solution.theta, outer.inputs), 1e-300) / outer.loss)
-            variance += (miss**2).mean() * (beyond / split.reach) ** 2
-    return np.asarray(np.sqrt(variance))
+            errors.append(error_beyond(float(np.sqrt((miss**2).mean())), split.reach, beyond))
+    return widened(sigma, errors)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from dcpt.core.errors import ConfigError
+from dcpt.fit.extrapolation import distance_outside, error_beyond, widened
 from dcpt.fit.law_inputs import unmeasured
 from dcpt.fit.reach import far_targets
 from dcpt.fit.score import LARGEST_D, LARGEST_N
@@ -61,14 +62,12 @@ def log_noise(
 ) -> Array:
     """Standard deviation of a new log measurement, shape (n,); see `LawFit.log_noise`."""
     points = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (N, D, r)))
-    variance = np.full(points[0].shape, fit.residual_sigma**2)
+    errors = [np.zeros(points[0].shape)]
     for symbol, value, kind in (("N", points[0], LARGEST_N), ("D", points[1], LARGEST_D)):
-        lo, hi = fit.ranges[symbol]
-        size = np.log(value)
-        beyond = np.maximum(np.maximum(size - np.log(hi), np.log(lo) - size), 0.0)
-        for item in fit.holdout(kind):
-            if item.reach > 0:
-                variance = variance + (item.rms_log * beyond / item.reach) ** 2
+        beyond = distance_outside(value, *fit.ranges[symbol])
+        held_out = [item for item in fit.holdout(kind) if item.reach > 0]
+        errors += [error_beyond(item.rms_log, item.reach, beyond) for item in held_out]
+    variance = widened(fit.residual_sigma, errors) ** 2
     needed = unmeasured(fit, given)
     if needed:
         found = {name: fit.bases[name].at(points[0]) for name in needed}
@@ -149,14 +148,14 @@ def how(fit: LawFit, level: float = 0.9) -> str:
     scatter = f"the scatter of the log residuals ({fit.residual_sigma:.2g})"
     text = f"{mean} The interval of a measurement adds {scatter}"
     terms = [
-        f"{item.rms_log:.2g} per {np.exp(item.reach):.3g}-fold step in {symbol}"
+        f"{item.rms_log:.2g} at {np.exp(item.reach):.3g} times the {symbol} of the rest"
         for symbol, kind in (("N", LARGEST_N), ("D", LARGEST_D))
         for item in fit.holdout(kind)
         if item.reach > 0
     ]
     if terms:
         return (
-            f"{text} and, outside the fitted range, the hold-out error of the largest size and tokens "
-            f"(log error {' and '.join(terms)})."
+            f"{text} or, outside the fitted range and where larger, the error on the largest size and tokens "
+            f"when they were held out (log error {', '.join(terms)}), which grows slowly with the distance."
         )
     return f"{text}; there is no hold-out error to widen it with outside the fitted range."

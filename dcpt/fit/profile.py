@@ -73,7 +73,8 @@ def profile(
     (runs as independent units, `sandwich_by_run`) to the inverse curvature; the limit is set from that
     ratio with the quantile of Student's t for the number of runs. The profile then gives the
     interval the shape, and the ends at bounds, that a standard error cannot give. For independent
-    rows this is the tau test of Ronchetti (Hampel et al. 1986, Robust Statistics, Sec. 7.2).
+    rows this is the tau test of Ronchetti (Hampel et al. 1986, Robust Statistics, Sec. 7.2). What its
+    95 % intervals cover on sweeps with correlated runs stands in benchmarks/RESULTS.md: 92 to 98 %.
 
     Parameters
     ----------

@@ -24,9 +24,15 @@ without kinks, and leads into the valley from far away; the last one is what the
 POINT_GAIN = 1e-12
 """Share of its objective that a step of the point fit must promise for it to go on."""
 
+MANY_ROWS, LEADING_ROWS = 50_000, 10_000
+"""Rows from which about so many lead the starts to their optima, and all rows are seen from there on."""
+
 TOLERANCE = 1e-12
 """Relative change of the objective and of the step at which the trust-region solver stops. Default
 tolerances (1e-8) stop short of the optimum in the valleys of these laws."""
+
+EXACT = 1e-24
+"""Mean square of the log residuals up to which the law passes through the data."""
 
 UNDEFINED = 600.0
 """Log residual from which a row's stands for a law of 0 or below, or for an overflow."""
@@ -36,6 +42,9 @@ EVALUATIONS = 2000
 
 AGREEMENT = 1e-6
 """Relative difference of objectives up to which two starts count as the same optimum."""
+
+SNAP = 1e-9
+"""Relative rise of the objective that moving a parameter onto its bound may cost."""
 
 WALL = 1e-6
 """Distance from a bound, as a share of max(1, the parameter), that counts as being on it."""
@@ -152,9 +161,7 @@ def solve(problem: Problem, starts: Array) -> Solution:
     starts = np.asarray(starts, dtype=np.float64)
     usable = starts[np.isfinite(starts).all(axis=1)]
     with one_thread():
-        deltas = [factor * problem.delta for factor in LEAD]
-        batch = minimise(problem.evaluator, usable, problem.space.box, deltas, gain=POINT_GAIN)
-        u, objective, converged = _rescue(problem, batch)
+        u, objective, converged = _rescue(problem, _descend(problem, usable))
         # Where the law is not above 0 at every fitted row there is no log residual, and no fit.
         objective[(np.abs(problem.evaluator.residual(u)) > UNDEFINED).any(axis=1)] = np.inf
         if not np.isfinite(objective).any():
@@ -164,7 +171,7 @@ def solve(problem: Problem, starts: Array) -> Solution:
         rank = np.argsort(objective, kind="stable")
         best = rank[0]
         level = objective[best] * (1 + AGREEMENT) + 1e-15
-        distinct = _distinct(objective, rank)
+        distinct, _ = _distinct(objective)
         end = snap(problem, u[best])
         at_bound = walls(problem, end)
         status: Status = "max_iter" if not converged[best] else "bound_hit" if at_bound else "converged"
@@ -182,6 +189,20 @@ def solve(problem: Problem, starts: Array) -> Solution:
         )
 
 
+def _descend(problem: Problem, starts: Array) -> BatchSolution:
+    """Minimise from every start; on many rows, from the different optima of a part of them."""
+    box, deltas = problem.space.box, [factor * problem.delta for factor in LEAD]
+    if len(problem.data) <= MANY_ROWS:
+        return minimise(problem.evaluator, starts, box, deltas, gain=POINT_GAIN)
+    some = problem.evaluator.order[:: -(-len(problem.data) // LEADING_ROWS)]
+    part = Problem(problem.law, problem.data.take(some), problem.space, problem.delta)
+    lead = minimise(part.evaluator, starts, box, deltas)
+    first, group = _distinct(lead.objective)
+    batch = minimise(problem.evaluator, lead.u[first], box, (problem.delta,), gain=POINT_GAIN)
+    objective = np.where(group < 0, np.inf, batch.objective[group])
+    return BatchSolution(batch.u[group], objective, batch.converged[group], lead.steps + batch.steps[group])
+
+
 def _rescue(problem: Problem, batch: BatchSolution) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Let the trust-region solver go on where the batch has not converged and might still win."""
     u, objective, converged = batch.u.copy(), batch.objective.copy(), batch.converged.copy()
@@ -195,14 +216,20 @@ def _rescue(problem: Problem, batch: BatchSolution) -> tuple[Array, Array, NDArr
     return u, objective, converged
 
 
-def _distinct(objective: Array, rank: NDArray[np.int64]) -> NDArray[np.int64]:
-    """First start of every group of equal ends, the best group first."""
-    found: list[int] = []
-    for index in rank:
-        value = objective[index]
-        if np.isfinite(value) and (not found or value > objective[found[-1]] * (1 + AGREEMENT) + 1e-15):
-            found.append(int(index))
-    return np.array(found, dtype=np.int64)
+def _distinct(objective: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First start of every group of equal ends, the best group first, and the group of each start.
+
+    Starts without a finite objective have the group -1.
+    """
+    first: list[int] = []
+    group = np.full(len(objective), -1, dtype=np.int64)
+    for index in np.argsort(objective, kind="stable"):
+        if not np.isfinite(objective[index]):
+            break
+        if not first or objective[index] > objective[first[-1]] * (1 + AGREEMENT) + 1e-15:
+            first.append(int(index))
+        group[index] = len(first) - 1
+    return np.array(first, dtype=np.int64), group
 
 
 def scaled_gradient(problem: Problem, u: Array) -> float:
@@ -211,6 +238,8 @@ def scaled_gradient(problem: Problem, u: Array) -> float:
     residual, factor = problem.evaluator.columns(u[None], columns)
     r = residual[0]
     pull = np.minimum(1.0, problem.delta / np.maximum(np.abs(r), 1e-300))
+    if float(pull @ r**2) <= EXACT * len(r):
+        return 0.0  # what is left is rounding, which points anywhere
     jacobian = columns[:, 0] * factor.T
     slope = jacobian @ (pull * r)
     length = np.sqrt((jacobian**2) @ pull * (pull @ r**2))
@@ -229,7 +258,7 @@ def snap(problem: Problem, u: Array, weights: Array | None = None) -> Array:
     lower, upper = problem.space.box
     on = np.isin(problem.space.free_names, walls(problem, u))
     moved = np.where(on, np.where(u - lower < upper - u, lower, upper), u)
-    allowed = float(problem.objective(u, weights)) * (1 + AGREEMENT)
+    allowed = float(problem.objective(u, weights)) * (1 + SNAP)
     return moved if float(problem.objective(moved, weights)) <= allowed else u
 
 

@@ -39,7 +39,9 @@ def parameter_frame(fit: LawFit, level: float = 0.9) -> pd.DataFrame:
         if item.name in fit.ties:
             notes.append(f"= {fit.ties[item.name]}")
         if len(fit.draws):
-            lo, hi = (float(end) for end in np.quantile(fit.draws[:, index], [tail, 1 - tail]))
+            # On a ridge the refits may all end elsewhere; an interval without its estimate would be a riddle.
+            ends = (*np.quantile(fit.draws[:, index], [tail, 1 - tail]), fit.theta[index])
+            lo, hi = float(min(ends)), float(max(ends))
         else:
             notes.append("no interval without bootstrap")
         unit = unit_sign(fit.unit) if item.unit == "nats/token" else item.unit
@@ -57,8 +59,7 @@ def summary_text(fit: LawFit, level: float = 0.9) -> str:
     }[fit.status]
     lines = [
         f"{fit.law.name} on {fit.eval_set}: L = {fit.law.formula}",
-        f"  s is the {fit.role} share of tokens; N in {format_quantity(fit.units.N)}, "
-        f"D in {format_quantity(fit.units.D)} tokens",
+        f"  {_share(fit)}N in {format_quantity(fit.units.N)}, D in {format_quantity(fit.units.D)} tokens",
         f"  {fit.rows} points of {fit.runs} runs; N {_span(fit, 'N')}, D {_span(fit, 'D')}{_ratios(fit)}",
     ]
     if fit.dropped:
@@ -131,9 +132,13 @@ def _doubt_lines(fit: LawFit) -> list[str]:
     return lines
 
 
+def _share(fit: LawFit) -> str:
+    return f"s is the {fit.role} share of tokens; " if "s" in fit.law.inputs else ""
+
+
 def _ratios(fit: LawFit) -> str:
-    lo, hi = fit.ranges.get("r", (np.nan, np.nan))
-    return f", r {lo:g} to {hi:g}" if np.isfinite([lo, hi]).all() else ""
+    lo, hi = fit.ranges["r"]
+    return f", r {lo:g} to {hi:g}" if {"s", "r"} & set(fit.law.inputs) else ""
 
 
 def _span(fit: LawFit, symbol: str) -> str:

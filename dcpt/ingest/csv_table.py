@@ -176,7 +176,9 @@ def _full_rows(
                 f"{path}: column {name!r} is missing; found {', '.join(map(str, found.columns))}.",
                 hint=f"map your own name to it: --map {name}=YOUR_COLUMN",
             )
-        empty = frame[name].isna() | (frame[name].astype(str).str.strip() == "")
+        empty = frame[name].isna()
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            empty |= frame[name].astype(str).str.strip() == ""
         if empty.all() and name in ("r", "eval_set", RUN) and len(frame):
             frame = frame.drop(columns=name)  # a column of nothing is none
             continue

@@ -1,4 +1,4 @@
-"""Loss after continual pre-training from the base's loss: a quadratic surface of logarithms."""
+"""Loss after continual pre-training from the base's loss: a surface of logarithms."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from dcpt.laws.law import Law, nonlinear
 
 
 class BaseSurface(Law):
-    """Log loss as a quadratic of log tokens and log share, with the base's general loss as the size.
+    """Log loss as a surface over log tokens and log share, with the base's general loss as the size.
 
     What a model loses by being small shows in its general loss before continual pre-training, which can
     be measured on the target's own base; the losses after it follow that loss more closely than they
-    follow N. Its effect has a slope of its own at every D and share. The surface describes
-    the fitted range of D and s and says nothing far outside; it knows no irreducible loss.
+    follow N. Its effect has a slope of its own at every D and share, and so has the curvature in D at
+    every share: where the domain is rare the loss is still on its way down when elsewhere it flattens.
+    The surface describes the fitted range of D and s and says nothing far outside; it knows no
+    irreducible loss.
     """
 
     name = "base-surface"
     formula = (
         "exp(c + a*log(G0/3) + (b + p*log(G0/3))*log(D) + (g + q*log(G0/3))*log((s + 0.05)/1.05)"
-        " + u*log(D)**2 + v*log((s + 0.05)/1.05)**2 + w*log(D)*log((s + 0.05)/1.05))"
+        " + u*log(D)**2 + v*log((s + 0.05)/1.05)**2"
+        " + (w + x*log(D) + y*log(G0/3))*log(D)*log((s + 0.05)/1.05))"
     )
     reference = "this package; measured in experiments/domains_cpu"
     # No sign is promised: where a general loss rises with D at little replay, the surface follows.
     monotone = {}  # noqa: RUF012
 
-    # The log loss is linear in all nine: the fit is a (robust) linear regression and has one optimum.
+    # The log loss is linear in all eleven: the fit is a (robust) linear regression and has one optimum.
     # Slopes of real losses lie within 0.5 of 0; those with G0 within 5.
     c = nonlinear(-10.0, 10.0, "log loss at one unit of tokens, s = 1 and a base of 3 nats")
     a = nonlinear(-20.0, 20.0, "elasticity to the base's loss at one unit of tokens and s = 1")
@@ -34,3 +37,5 @@ class BaseSurface(Law):
     u = nonlinear(-5.0, 5.0, "curvature in log tokens")
     v = nonlinear(-5.0, 5.0, "curvature in log share")
     w = nonlinear(-5.0, 5.0, "change of the token slope with the log share")
+    x = nonlinear(-5.0, 5.0, "change of the token curvature with the log share")
+    y = nonlinear(-20.0, 20.0, "change of w with the log base loss")

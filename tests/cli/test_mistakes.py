@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -91,7 +92,7 @@ DATA = [
     (("plan", "torn.json", *PLAN[2:]), "torn.json: is not valid JSON"),
     (("plan", "old.json", *PLAN[2:]), "schema_version is 9"),
     (("plan", "list.json", *PLAN[2:]), "a JSON object"),
-    (("plan", "odd.json", *PLAN[2:]), "odd.json, fit 1"),
+    (("plan", "odd_fit.json", *PLAN[2:]), "odd_fit.json, fit 1"),
     ((*PLAN, "--losses", "none.csv"), "no such file"),
     (("launch", "none.json", *LAUNCH[2:]), "none.json: no such file; expected a plan"),
     (("launch", "torn.json", *LAUNCH[2:]), "is not valid JSON"),
@@ -138,6 +139,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Pa
     """Good files and bad ones; no command below may change them."""
     from dcpt.cli.fit_folder import note_table
     from dcpt.core.loss_table import LossTable
+    from dcpt.fit.fit_file import SCHEMA_VERSION
     from dcpt.plan.make_plan import make_plan
     from dcpt.plan.objective import Objective
 
@@ -157,7 +159,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> Pa
         "torn/fit.json": "{",
         "old.json": '{"schema_version": 9}',
         "list.json": "[]",
-        "odd.json": '{"schema_version": 1, "fits": [{}]}',
+        "odd.json": '{"schema_version": 1}',
+        "odd_fit.json": json.dumps({"schema_version": SCHEMA_VERSION, "fits": [{}]}),
         "broken.yaml": "a: [1\n",
         "typo.yaml": "N: 1M\nD: 2M\nkeep: general <= +5%\nlevl: 0.9\n",
     }

@@ -260,6 +260,17 @@ def test_what_no_start_can_evaluate_is_refused():
         solve(problem, np.full((2, 5), np.nan))
 
 
+def test_many_rows_are_led_by_a_part_of_them_to_the_same_optimum(monkeypatch):
+    data = chinchilla_set(rows=3000)
+    whole = fit(problem_of("chinchilla", data))
+    monkeypatch.setattr("dcpt.fit.solve.MANY_ROWS", 1000)
+    monkeypatch.setattr("dcpt.fit.solve.LEADING_ROWS", 300)
+    led = fit(problem_of("chinchilla", data))
+    np.testing.assert_allclose(led.theta, whole.theta, rtol=1e-7)
+    assert led.objective == pytest.approx(whole.objective, rel=1e-12)
+    assert (led.status, led.agree, led.starts) == ("converged", led.starts, whole.starts)
+
+
 def test_the_last_threshold_is_the_problems_own():
     assert LEAD[-1] == 1.0
     assert all(one > two for one, two in itertools.pairwise(LEAD))

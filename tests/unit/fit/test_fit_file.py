@@ -42,7 +42,7 @@ def test_a_set_survives_its_file(fits, tmp_path):
     again = load_fits(tmp_path / "demo")
     assert [fit.to_dict() for fit in again] == [fit.to_dict() for fit in fits]
     assert load_fits(path).laws == ("d-cpt", "chinchilla")
-    assert json.loads(path.read_text())["schema_version"] == 1
+    assert json.loads(path.read_text())["schema_version"] == 2
 
 
 def test_the_same_table_and_seed_give_the_same_file(make, tmp_path):
@@ -115,7 +115,7 @@ def test_a_changed_law_or_broken_file_is_refused(fits, tmp_path):
         path.write_text(json.dumps(broken))
         with pytest.raises(DataError, match=message):
             load_fits(path)
-    path.write_text(json.dumps({**document, "schema_version": 2}))
+    path.write_text(json.dumps({**document, "schema_version": 3}))
     with pytest.raises(DataError, match="schema_version"):
         load_fits(path)
     with pytest.raises(DataError, match="no such file"):

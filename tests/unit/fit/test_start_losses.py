@@ -15,12 +15,11 @@ from dcpt.fit.bases import Bases, read_bases
 from dcpt.laws import get_law
 
 SIZES = (1e6, 4e6, 1.6e7, 6.4e7)
+SURFACE = dict(b=-0.04, g=-0.08, u=-0.004, v=0.006, w=-0.01)
 TRUTH = {
-    "anchored-shift": {"P": 0.2, "p": 0.1, "h": 0.8, "S": 0.25, "v": -0.05, "b": 0.2, "eps": 0.02},
-    "anchored-surface": dict(
-        c=-0.05, d=-0.01, b=-0.04, g=-0.08, p=-0.004, q=0.002, u=-0.004, v=0.006, w=-0.01
-    ),
-    "base-surface": dict(c=1.0, a=1.1, b=-0.04, g=-0.08, p=0.06, q=-0.02, u=-0.004, v=0.006, w=-0.01),
+    "anchored-shift": dict(P=0.2, p=0.1, h=0.8, S=0.25, v=-0.05, eps=0.02, w=0.1, c=1.2),
+    "anchored-surface": dict(**SURFACE, c=-0.05, d=-0.01, p=-0.004, q=0.002),
+    "base-surface": dict(**SURFACE, c=1.0, a=1.1, p=0.06, q=-0.02, x=0.003, y=-0.02),
 }
 
 
@@ -86,7 +85,8 @@ def test_what_is_missing_is_said() -> None:
 
 def test_bases_are_looked_up_estimated_or_refused() -> None:
     bases = read_bases(losses("anchored-shift"), "general")
-    assert bases.covers(SIZES) and not bases.covers([2e6])
+    assert bases.covers(SIZES)
+    assert not bases.covers([2e6])
     loss, log_sd = bases.at([1e6, 2e6])
     np.testing.assert_allclose(loss, [base_loss(1e6), base_loss(2e6)], rtol=1e-4)
     assert log_sd[0] == 0
