@@ -50,12 +50,12 @@ def main(argv: list[str] | None = None) -> int:
         words, _, last = done.stdout.rstrip().rpartition("\n")
         print(words, flush=True)
         results[name] = json.loads(last)
+    results = {name: results[name] for name in RUNS if name in results}
     text = page(results, options.quick)
     if options.quick and not options.out:  # a quick look does not replace what was measured in full
         print(text)
         return 0
     out.mkdir(parents=True, exist_ok=True)
-    results = {name: results[name] for name in RUNS if name in results}
     kept.write_text(json.dumps(results, indent=1) + "\n")
     (out / "RESULTS.md").write_text(text)
     return 0

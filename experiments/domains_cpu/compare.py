@@ -44,7 +44,7 @@ def errors(domain: str) -> pd.DataFrame:
         place = {"domain": domain, "side": side, "D": ends["D"].to_numpy(), "r": ends["r"].to_numpy()}
         data, _ = prepare(table, side)  # rows in the table's order, as in `ends`
         for name, baseline in BASELINES.items():
-            predicted = baseline(data.take(data.N < target))(data.take(data.N == target))
+            predicted = baseline(data.take(target > data.N))(data.take(target == data.N))
             parts.append(pd.DataFrame({**place, "model": name, "error": predicted / measured - 1}))
         for name in laws:
             fit = fit_law(get_law(name), proxies, side, bootstrap=DRAWS)
@@ -78,7 +78,11 @@ def table_of(found: pd.DataFrame) -> pd.DataFrame:
         for i in range(RESAMPLES):
             picked = rng.choice(names, len(names))
             draws[i] = np.mean(
-                [block[rng.integers(len(block), size=len(block))].mean(0) for block in map(blocks.get, picked)], axis=0
+                [
+                    block[rng.integers(len(block), size=len(block))].mean(0)
+                    for block in map(blocks.get, picked)
+                ],
+                axis=0,
             )
         mean = wide.groupby("domain").mean().mean()
         best = int(np.argmin(mean.to_numpy()))
@@ -88,7 +92,12 @@ def table_of(found: pd.DataFrame) -> pd.DataFrame:
             row = {"side": side, "model": name, "error %": 100 * mean[name]}
             row |= {item: 100 * value for item, value in wide[name].groupby("domain").mean().items()}
             row |= {"bias %": 100 * own["error"].mean(), "to best": 100 * (mean[name] - mean.iloc[best])}
-            row |= {"lo": 100 * lo, "hi": 100 * hi, "covered": own["obs"].mean(), "width %": 100 * own["width"].mean()}
+            row |= {
+                "lo": 100 * lo,
+                "hi": 100 * hi,
+                "covered": own["obs"].mean(),
+                "width %": 100 * own["width"].mean(),
+            }
             rows.append(row | {"covered (mean)": own["mean"].mean(), "fitted %": 100 * own["fitted"].mean()})
     return pd.DataFrame(rows).sort_values(["side", "error %"], ignore_index=True)
 
