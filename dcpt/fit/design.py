@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError, FitError
 from dcpt.core.quantity import format_quantity
+from dcpt.fit.bootstrap import LONE_SIZES
 from dcpt.fit.dataset import FitData
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.space import Space
@@ -109,12 +110,12 @@ def design_doubts(law: Law, data: FitData, space: Space) -> Iterator[FitWarning]
     pairs = np.unique(np.stack([data.N, data.groups.astype(np.float64)]), axis=1)[0]
     lonely, counts = np.unique(pairs, return_counts=True)
     alone = lonely[counts < 2]
-    if len(alone):
-        names = ", ".join(format_quantity(float(size)) for size in alone[:6])
+    if 0 < len(alone) < LONE_SIZES:  # more of them are resampled together
+        names = ", ".join(format_quantity(float(size)) for size in alone)
         many = len(alone) > 1
         yield FitWarning(
             "few_runs",
-            f"{'Sizes' if many else 'Size'} {names}{', ...' if len(alone) > 6 else ''} "
+            f"{'Sizes' if many else 'Size'} {names} "
             f"{'have' if many else 'has'} one run, which cannot be resampled; intervals are too narrow.",
         )
     yield from _together(law, data)
