@@ -52,6 +52,8 @@ def predict(
             show.result(f"\n{name}: {words}")
         if any(row["extrapolates"] for row in rows):
             show.say("note: a point lies outside the fitted range where extrapolates is True")
+        for doubt in dict.fromkeys(doubt for row in rows for doubt in row["doubts"]):
+            show.say(f"note: {doubt}")
     if strict and any(row["extrapolates"] for row in rows):
         raise typer.Exit(EXIT_DOUBTFUL)
 
@@ -110,6 +112,7 @@ def _predict(fit: LawFit, text: str, point: dict[str, float], level: float) -> t
         **given,
         **{name: found[name] for name in ("mean", "mean_lo", "mean_hi", "obs_lo", "obs_hi")},
         "extrapolates": bool(found["extrapolates"]),
+        "doubts": list(frame.attrs["doubts"]),
     }
     return row, str(frame.attrs["how"])
 
@@ -118,7 +121,8 @@ def _columns_in_use(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows for people: without the unit, without columns that no row fills, sizes spelled out."""
     from dcpt.core.quantity import format_quantity
 
-    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "unit"]
+    hidden = ("unit", "doubts")
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in hidden]
     names = [name for name in names if any(row.get(name) is not None for row in rows)]
     return [
         {name: format_quantity(row[name]) if name in ("N", "D") else row.get(name) for name in names}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.law_fit import LawFit
+from dcpt.fit.unit_words import unit_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CURVE_POINTS = 97
 """Points of a drawn curve; more are not seen at the width of a page."""
@@ -88,3 +95,16 @@ def _curve(
         ],
         ignore_index=True,
     )
+
+
+def plot_fit(fit: LawFit, x: str, table: LossTable, ax: Axes | None = None) -> Axes:
+    """Draw the law beside the losses; see `LawFit.plot`."""
+    from dcpt.plots.loss_vs_ratio import loss_vs_ratio
+    from dcpt.plots.loss_vs_tokens import loss_vs_tokens
+
+    if x not in ("r", "D"):
+        raise ConfigError(f"plot: x is {x!r}; wanted 'r' or 'D'.")
+    unit = unit_words(fit.unit)
+    if x == "r":
+        return loss_vs_ratio(ratio_curves(fit, table), side=fit.role, unit=unit, ax=ax)
+    return loss_vs_tokens(token_curves(fit, table), side=fit.role, unit=unit, ax=ax)

@@ -16,9 +16,10 @@ from dcpt.fit.bases import Bases
 from dcpt.fit.dataset import Units
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.law_inputs import law_inputs
+from dcpt.fit.positive_loss import positive
 from dcpt.fit.score import HoldoutScore
 from dcpt.fit.solve import Status
-from dcpt.fit.unit_words import unit_sign, unit_words
+from dcpt.fit.unit_words import unit_sign
 from dcpt.laws.law import Law
 
 if TYPE_CHECKING:
@@ -134,8 +135,6 @@ class LawFit:
         for name in ("ranges", "dropped", "corner_errors", "fixed", "ties", "bases", "quality", "profiles"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
-    # -- parameters ---------------------------------------------------------------------------------
-
     @property
     def name(self) -> str:
         """Name of the law."""
@@ -164,8 +163,6 @@ class LawFit:
         wanted = self.law.name if model is None else model
         return tuple(item for item in self.holdouts if item.kind == kind and item.model == wanted)
 
-    # -- predictions --------------------------------------------------------------------------------
-
     def mean(self, N: ArrayLike, D: ArrayLike, r: ArrayLike, given: Given = None) -> Array:
         """Predicted loss.
 
@@ -180,8 +177,13 @@ class LawFit:
         Returns
         -------
         ndarray, shape (n,)
+
+        Raises
+        ------
+        ConfigError, FitError
+            When a value is out of range or missing; when the law has no positive loss there.
         """
-        return self.law.evaluate(self.theta, law_inputs(self, N, D, r, given))
+        return positive(self, self.law.evaluate(self.theta, law_inputs(self, N, D, r, given)), N, D)
 
     def draw_means(self, N: ArrayLike, D: ArrayLike, r: ArrayLike, given: Given = None) -> Array:
         """Predicted loss of every draw, shape (n_draws, n); arguments as in `mean`."""
@@ -227,8 +229,6 @@ class LawFit:
 
         return extrapolates(self, N, D, r)
 
-    # -- reports ------------------------------------------------------------------------------------
-
     def summary(self) -> str:
         """The fit in words and tables, for people."""
         from dcpt.fit.summary import summary_text
@@ -258,16 +258,9 @@ class LawFit:
         ConfigError
             When `x` is neither r nor D.
         """
-        from dcpt.fit.curves import ratio_curves, token_curves
-        from dcpt.plots.loss_vs_ratio import loss_vs_ratio
-        from dcpt.plots.loss_vs_tokens import loss_vs_tokens
+        from dcpt.fit.curves import plot_fit
 
-        if x not in ("r", "D"):
-            raise ConfigError(f"plot: x is {x!r}; wanted 'r' or 'D'.")
-        unit = unit_words(self.unit)
-        if x == "r":
-            return loss_vs_ratio(ratio_curves(self, table), side=self.role, unit=unit, ax=ax)
-        return loss_vs_tokens(token_curves(self, table), side=self.role, unit=unit, ax=ax)
+        return plot_fit(self, x, table, ax)
 
     def to_lmfit(self) -> lmfit.minimizer.MinimizerResult:
         """The fit as an lmfit result: parameters with bounds, ties, correlations and standard errors.

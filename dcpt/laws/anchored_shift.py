@@ -10,25 +10,27 @@ class AnchoredShift(Law):
     """General loss as the base's loss, less what more tokens gain, plus what leaving the mixture costs.
 
     At D = 0 it is the loss before continual pre-training, which can be measured on the target's own base:
-    nothing about the base is extrapolated in N. The cost grows as the share s of general tokens falls, by
-    the logarithm, down to a floor eps*N**w*D**-c below which replay no longer shows. The floor falls with
-    tokens: with replay the cost comes to rest where s is well above it, without replay (s = 0) it goes on
-    growing with log D, the curve of forgetting. So the loss may rise with D at little replay and fall
-    at much.
+    nothing about the base is extrapolated in N. More tokens lower it by a power of D that starts from the
+    base. The cost grows as the share s of general tokens falls, by the logarithm, down to a floor
+    eps*N**w*D**-c below which replay no longer shows. The floor falls with tokens: with replay the cost comes
+    to rest where s is well above it, without replay (s = 0) it goes on growing with log D, the curve of
+    forgetting. So the loss may rise with D at little replay and fall at much.
     """
 
     name = "anchored-shift"
-    formula = "L0 - P*N**p*D**h + S*N**v*log((1 + eps*N**w*D**-c)/(s + eps*N**w*D**-c))"
+    formula = "L0*(1 + Q*N**p*D)**-h + S*N**v*log((1 + eps*N**w*D**-c)/(s + eps*N**w*D**-c))"
     reference = "this package; measured in experiments/domains_cpu"
     sides = (GENERAL,)
     # Neither N (the base carries most of it) nor D (see above) moves the loss one way everywhere.
     monotone = {"s": -1}  # noqa: RUF012
 
-    # Fitted to five sweeps: h 0.8 to 1.3, c 1 to 2, eps 0.001 to 0.05, size exponents within 0.3 of 0.
-    P = linear(0.0, 1e3, "gain after one unit of tokens at one unit of size")
-    p = nonlinear(-1.0, 1.0, "size exponent of the gain")
-    h = nonlinear(0.01, 2.0, "token exponent of the gain")
+    # Where every run is short against the base the gain is a straight line in D: Q goes to 0 and h to its
+    # bound, and only their product is known. Fitted c is 1 to 2, eps 0.001 to 0.05, size exponents within
+    # 0.3 of 0.
     S = linear(0.0, 1e3, "cost per factor of e in share, at one unit of size")
+    Q = nonlinear(1e-3, 1e3, "rate of the gain at one unit of size", "1/unit of D")
+    p = nonlinear(-1.0, 1.0, "size exponent of the gain's rate")
+    h = nonlinear(0.01, 3.0, "token exponent of the gain")
     v = nonlinear(-1.0, 1.0, "size exponent of the cost")
     eps = nonlinear(1e-6, 10.0, "share below which replay no longer shows, after one unit of tokens")
     w = nonlinear(-1.0, 1.0, "size exponent of that share")

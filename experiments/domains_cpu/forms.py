@@ -49,6 +49,7 @@ GENERAL_FORMS = {
     "base-surface": None,
     "size-mixture": None,
     "d-cpt": None,
+    "anchored, gain a power of D": f"L0 - P*N**kappa*D**h + S*N**lam*{FLOOR.format('eps*N**mu*D**-d')}",
     "anchored, D**b in the cost": f"L0 - P*N**kappa*D**h + S*N**lam*D**beta*{FLOOR.format('eps')}",
     "anchored, floor without N": f"L0 - P*N**kappa*D**h + S*N**lam*{FLOOR.format('eps*D**-d')}",
     "anchored, cost without N": f"L0 - P*N**kappa*D**h + S*{FLOOR.format('eps*N**mu*D**-d')}",
