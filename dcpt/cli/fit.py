@@ -54,7 +54,7 @@ def fit(
     ] = None,
     law: Annotated[
         list[str] | None,
-        typer.Option(help="Law, repeatable (default: a few that suit the side); auto: the best of all."),
+        typer.Option(help="Law; several are ranked (default: a few that suit the side; auto: the best)."),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Score laws by a published protocol instead of one fit: d-cpt.")
@@ -108,11 +108,13 @@ def fit(
         best_laws,
         check_ratios,
         choose_laws,
+        columns_to_keep,
         fit_each,
+        rank_named,
         sets_to_fit,
         wanted_laws,
     )
-    from dcpt.cli.given_table import further_inputs, read_given, reading_of
+    from dcpt.cli.given_table import read_given, reading_of
     from dcpt.cli.law_parameters import law_parameters
     from dcpt.cli.options import fresh_in, lists, pairs
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
@@ -121,6 +123,7 @@ def fit(
     path = None if output is None else fresh_in(output, "fit.json", force)
     laws = wanted_laws(law)
     auto = bool(law) and AUTO in (law or ())
+    kept = columns_to_keep(laws, auto)
     changes = (pairs(fix, "--fix"), pairs(bound, "--bound"), pairs(tie, "--tie"))
     options: dict[str, Any] = {"metric": metric, "corners": corners, "delta": delta, "seed": seed}
     if any(changes):
@@ -138,10 +141,10 @@ def fit(
         lists(set_, "--set"),
         run,
         where or (),
-        further_inputs(laws),
+        kept,
         wide,
     )
-    given = read_given(losses, reading, further_inputs(laws), eval_set or (), max_rows)
+    given = read_given(losses, reading, kept, eval_set or (), max_rows)
     for note in given.notes:
         show.say(f"note: {note}")
     if given.report.dropped:
@@ -159,21 +162,26 @@ def fit(
             delta,
         )
         return
-    tournament = None
+    tournament, unranked = None, ""
     refused: dict[str, str] = {}
     if auto:
         tournament, chosen = best_laws(given.table, names, options)
     else:
         named = laws if law else None
         chosen, refused = choose_laws(given.table, names, named, eval_set is not None, metric)
+        if law and len(laws) > 1 and holdouts:
+            tournament, unranked = rank_named(given.table, chosen, options)
+    if unranked:
+        show.say(f"note: {unranked}")
     options |= {"bootstrap": bootstrap, "holdouts": holdouts, "profiles": profile}
     fits, seconds = fit_each(given.table, chosen, refused, options)
     if output is not None:
         replace(fits, provenance=provenance_of(losses, given)).save(output)
         note_table(output, losses, given.table, given.reading)
     if json:
+        notes = [*given.notes, *filter(None, [unranked])]
         items = [describe_fit(item, took) for item, took in zip(fits, seconds, strict=True)]
-        rest = {"refused": dict(fits.refused), "path": path, "table": given.to_dict(), "notes": given.notes}
+        rest = {"refused": dict(fits.refused), "path": path, "table": given.to_dict(), "notes": notes}
         if tournament is not None:
             rest["tournament"] = tournament.to_dict()
         show.document("fit", describe_fits(items, **rest))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dcpt.core.errors import ConfigError, DcptError, FitError
+from dcpt.core.errors import ConfigError, DataError, DcptError, FitError
 
 if TYPE_CHECKING:
     from dcpt.core.loss_table import LossTable
@@ -36,6 +36,15 @@ def wanted_laws(names: Sequence[str] | None) -> list[Law]:
         return list(list_laws())
     default = [name for side in LAWS.values() for name in side]
     return [get_law(name) for name in dict.fromkeys(names or default)]
+
+
+def columns_to_keep(laws: Sequence[Law], auto: bool) -> tuple[str, ...]:
+    """Columns to read beside those of every loss table; for ``auto`` those that families of laws see, too."""
+    from dcpt.cli.given_table import further_inputs
+    from dcpt.laws.registry import list_families
+
+    families = [name for family in list_families() for name in family.columns] if auto else []
+    return tuple(dict.fromkeys((*further_inputs(laws), *families)))
 
 
 def check_ratios(laws: Sequence[Law], table: LossTable, path: Path) -> None:
@@ -98,9 +107,38 @@ def best_laws(
     from dcpt.fit.tournament import run_tournament
     from dcpt.laws.registry import get_law
 
-    kept = {name: options[name] for name in ("metric", "corners", "delta", "seed")}
-    tournament = run_tournament(table, list(eval_sets), "auto", **kept)
+    tournament = run_tournament(table, list(eval_sets), "auto", **_judging(options))
     return tournament, {name: [get_law(tournament.winner(name, laws_only=True))] for name in eval_sets}
+
+
+def rank_named(
+    table: LossTable, chosen: Mapping[str, Sequence[Law]], options: Mapping[str, Any]
+) -> tuple[Tournament | None, str]:
+    """Rank the laws that were named by their error on rows left out.
+
+    Returns
+    -------
+    Tournament or None
+    str
+        Why there is none: a table can be fitted and still be too small to leave rows out.
+    """
+    from dcpt.fit.tournament import run_tournament
+
+    names = {law.name: law for laws in chosen.values() for law in laws}
+    sets = [eval_set for eval_set, laws in chosen.items() if laws]
+    if not sets:
+        return None, ""
+    try:
+        return run_tournament(table, sets, list(names.values()), **_judging(options)), ""
+    except (ConfigError, DataError):
+        raise
+    # As in `_fitted`: numbers that pass every check and still leave the floats.
+    except (FitError, ArithmeticError, ValueError) as error:
+        return None, f"the laws are not ranked: {error}"
+
+
+def _judging(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in ("metric", "corners", "delta", "seed")}
 
 
 def fit_each(

@@ -15,7 +15,7 @@ from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import LAW_INPUTS
 from dcpt.fit.bases import Bases, start_losses
-from dcpt.laws.law import Law
+from dcpt.laws.law import _COLUMN_DOMAIN, DOMAIN, Law
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -151,7 +151,7 @@ def prepare(
     ConfigError
         When the table has no such evaluation set or metric, or lacks a column the law needs.
     DataError
-        When no row of it can be fitted.
+        When no row of it can be fitted, or an input of a fitted row is outside the law's domain.
     """
     if eval_set not in table.eval_sets:
         raise ConfigError(
@@ -180,6 +180,8 @@ def prepare(
     N = frame["N"].to_numpy(float)
     bases = start_losses(table, eval_set, metric)
     extra = _extra(frame, law, bases)
+    if law is not None:
+        _check_domain(frame, law, extra, fitted, eval_set)
     extra["Dmin"] = np.full(len(frame), D[fitted].min())
     whole = FitData(
         eval_set=eval_set,
@@ -234,4 +236,47 @@ def _extra(frame: pd.DataFrame, law: Law | None, bases: Mapping[str, Bases]) -> 
     return extra
 
 
+def outside_domain(law: Law, name: str, values: Array) -> tuple[NDArray[np.bool_], str]:
+    """Which raw values of an input no law, or not this one, is declared for, and what is wanted.
+
+    Counts of parameters and tokens may come in any unit and losses before CPT in any metric: they need
+    only be positive, as does what the law declares no range for.
+
+    Returns
+    -------
+    outside : ndarray of bool, of the shape of `values`
+    wanted : str
+    """
+    lo, hi = law.domain[name]
+    counted = law.symbols[name].unit in ("parameters", "tokens")
+    if name in ("r", "s"):
+        lo, hi, wanted = 0.0, 1.0, "a share in [0, 1]"
+    elif counted or name in ("L0", "G0") or (lo, hi) == DOMAIN.get(name, _COLUMN_DOMAIN):
+        above = values > 0 if lo > 0 else values >= 0
+        return ~(above & np.isfinite(values)), "a positive number" if lo > 0 else "0 or a positive number"
+    else:
+        wanted = f"a number from {lo:g} to {hi:g}"
+    slack = _ROUNDING * max(abs(lo), abs(hi))
+    return ~((values >= lo - slack) & (values <= hi + slack)), wanted
+
+
+def _check_domain(
+    frame: pd.DataFrame, law: Law, extra: Mapping[str, Array], fitted: NDArray[np.bool_], eval_set: str
+) -> None:
+    for name in (name for name in law.inputs if name in extra):
+        outside, wanted = outside_domain(law, name, extra[name])
+        bad = np.flatnonzero(outside & fitted)
+        if len(bad):
+            row = frame.iloc[int(bad[0])]
+            at = [f"{symbol} = {row[symbol]:.10g}" for symbol in ("N", "D", "r") if not np.isnan(row[symbol])]
+            raise DataError(
+                f"evaluation set {eval_set!r}: {name} = {extra[name][bad[0]]:g} at {', '.join(at)} (run "
+                f"{row['run_id']}) is outside the domain of law {law.name}; wanted {wanted}. "
+                f"{len(bad)} of {int(fitted.sum())} rows are.",
+                hint="a share or a rate in percent is read with --scale "
+                f"{name}=0.01; leave other rows out with --where",
+            )
+
+
+_ROUNDING = 1e-9
 _GIVEN = ("N", "D", "s", "r", "Dmin")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from dcpt.fit.holdout import point_fit
 from dcpt.fit.space import free_space
 from dcpt.fit.splits import Split
 from dcpt.laws.law import Law
-from dcpt.laws.registry import get_law, list_laws
+from dcpt.laws.registry import get_law, list_laws, offered_laws
 
 Array = NDArray[np.float64]
 Fitter = Callable[[FitData], tuple[Callable[[FitData], Array], bool]]
@@ -65,8 +65,8 @@ def sets_of(table: LossTable, eval_sets: str | Sequence[str] | None) -> tuple[st
     return names
 
 
-def laws_of(laws: str | Law | Sequence[str | Law]) -> tuple[Law, ...]:
-    """Laws by name; ``"auto"`` is every registered one.
+def laws_of(laws: str | Law | Sequence[str | Law], columns: Collection[str] = ()) -> tuple[Law, ...]:
+    """Laws by name; ``"auto"`` is every registered one, and those that families offer for the columns.
 
     Raises
     ------
@@ -74,14 +74,14 @@ def laws_of(laws: str | Law | Sequence[str | Law]) -> tuple[Law, ...]:
         When a law is unknown or none is named.
     """
     if isinstance(laws, str) and laws == "auto":
-        return list_laws()
+        return (*list_laws(), *offered_laws(columns))
     names = (laws,) if isinstance(laws, (str, Law)) else tuple(laws)
     if not names:
         raise ConfigError("hold-outs: laws is empty; wanted 'auto' or at least one law.")
     return tuple({law.name: law for law in map(get_law, names)}.values())
 
 
-def for_side(law: Law, data: FitData) -> FitData:
+def checked_side(law: Law, data: FitData) -> FitData:
     """The data, if the law is for their side.
 
     Raises
@@ -106,7 +106,7 @@ def rows_for(law: Law, table: LossTable, data: FitData, *, corners: bool) -> Fit
     DataError
         When the law's rows are not these rows.
     """
-    for_side(law, data)
+    checked_side(law, data)
     own, _ = prepare(table, data.eval_set, metric=data.metric, corners=corners, law=law)
     if len(own) != len(data):
         inner = np.isnan(own.r) | ((own.r > 0) & (own.r < 1))

@@ -10,12 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import GENERAL
-from dcpt.fit.dataset import kinds_of
+from dcpt.fit.dataset import kinds_of, outside_domain
 
 if TYPE_CHECKING:
     from dcpt.fit.law_fit import LawFit
 
 Array = NDArray[np.float64]
+
+_DERIVED = {
+    **dict.fromkeys(("N", "D", "r"), "the point"),
+    "s": "r and the side of the loss",
+    "Dmin": "the fitted rows",
+}
 
 
 def law_inputs(
@@ -31,12 +37,13 @@ def law_inputs(
         Non-embedding parameters, CPT tokens, domain share; r is not looked at by laws that do not
         see the mixture.
     given : mapping, optional
-        Other inputs, raw.
+        Other inputs, raw: inside the law's domain.
 
     Raises
     ------
     ConfigError
-        When a value is out of range, or an input of the law is neither given nor known.
+        When a value is out of range, is given though it follows from others, or an input of the
+        law is neither given nor known.
     FitError
         When the loss before CPT is needed and can be neither looked up nor estimated.
     """
@@ -44,22 +51,30 @@ def law_inputs(
     raw = {"N": np.asarray(N, dtype=np.float64), "D": np.asarray(D, dtype=np.float64)}
     share = np.asarray(r, dtype=np.float64)
     for symbol, value in (*raw.items(), ("r", share)):
-        if symbol == "r" and not {"s", "r"} & set(law.inputs):
-            continue
         good = (value >= 0) & (value <= 1) if symbol == "r" else (value > 0) & np.isfinite(value)
+        if symbol == "r" and not {"s", "r"} & set(law.inputs):
+            good |= np.isnan(value)  # a table without mixtures has no share to give
         if not good.all():
             wanted = "a domain share in [0, 1]" if symbol == "r" else "a positive number"
             raise ConfigError(f"prediction: {symbol} = {value[~good].flat[0]:g}; wanted {wanted}.")
     raw |= {"r": share, "s": 1.0 - share if fit.role == GENERAL else share}
     known = {name: np.asarray(value, dtype=np.float64) for name, value in (given or {}).items()}
     for name, value in known.items():
+        if name in _DERIVED:
+            raise ConfigError(f"prediction: {name} follows from {_DERIVED[name]}; it is never given.")
         if name not in law.inputs:
             wanted = ", ".join(law.inputs)
             raise ConfigError(f"prediction: {name!r} is not an input of law {law.name}; it has {wanted}.")
         if not np.isfinite(value).all():
             raise ConfigError(f"prediction: {name} = {value}; wanted finite numbers.")
+        outside, wanted = outside_domain(law, name, value)
+        if outside.any():
+            raise ConfigError(
+                f"prediction: {name} = {value[outside].flat[0]:g} is outside the domain of law {law.name}; "
+                f"wanted {wanted}."
+            )
     raw |= known
-    if "Dmin" in law.inputs and "Dmin" not in known:
+    if "Dmin" in law.inputs:
         raw["Dmin"] = np.asarray(fit.ranges["D"][0])
     for name in unmeasured(fit, known):
         raw[name] = fit.bases[name].at(raw["N"].ravel())[0].reshape(raw["N"].shape)

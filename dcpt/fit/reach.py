@@ -33,7 +33,8 @@ def far_targets(
     for symbol, values in (("N", N), ("D", D)):
         lo, hi = ranges[symbol]
         wanted = np.atleast_1d(np.asarray(values, dtype=np.float64))
-        times = np.maximum(wanted / hi, lo / wanted)
+        with np.errstate(over="ignore"):  # an infinite factor is far, too
+            times = np.maximum(wanted / hi, lo / wanted)
         worst = int(times.argmax())
         if times[worst] > factor * (1 + 1e-9):
             yield FitWarning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
-from dcpt.laws.formula import names_in, read_formula, to_sympy
+from dcpt.fit.tied import feasible, narrow, resolve_ties, within
 from dcpt.laws.law import Law
 
 Array = NDArray[np.float64]
+
+_PULLS = 20
+"""Steps in which a start outside the bounds of a tied parameter is moved inside."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,8 @@ class Space:
     free : ndarray of int, shape (q,)
         Indices of the free ones.
     lower, upper : ndarray, shape (p,)
-        Bounds of all parameters.
+        Bounds of all parameters; where a tied parameter follows from one free one, that one's are
+        narrowed so that both stay inside their own.
     fixed : mapping
         Name to value.
     ties : mapping
@@ -41,6 +45,7 @@ class Space:
     fixed: Mapping[str, float] = field(default_factory=dict)
     ties: Mapping[str, str] = field(default_factory=dict)
     _tied: Callable[..., Any] | None = None
+    _anchor: Array | None = None
 
     @property
     def plain(self) -> bool:
@@ -58,14 +63,28 @@ class Space:
         return self.lower[self.free], self.upper[self.free]
 
     def shrink(self, theta: Array) -> Array:
-        """Free parameters of full vectors, shape (..., p) to (..., q), moved inside the bounds."""
+        """Free parameters of full vectors, shape (..., p) to (..., q), moved inside the bounds.
+
+        Vectors whose tied parameters would leave theirs are moved towards one where none does.
+        """
         lower, upper = self.box
-        return np.asarray(np.clip(theta[..., self.free], lower, upper))
+        u = np.asarray(np.clip(theta[..., self.free], lower, upper))
+        if self._anchor is None:
+            return u
+        target = np.where(np.isnan(self._anchor), u, self._anchor)
+        moved = u
+        for part in np.linspace(0.0, 1.0, _PULLS + 1):
+            out = np.asarray(np.isnan(self.expand(moved)[0]).any(axis=-1))
+            if not out.any():
+                break
+            moved = np.where(out[..., None], (1 - part) * u + part * target, moved)
+        return moved
 
     def expand(self, u: Array) -> tuple[Array, Array | None]:
         """Full vectors, shape (..., p), and their derivatives by the free ones, (..., p, q).
 
-        The derivative is None when nothing is tied: it only selects columns then.
+        The derivative is None when nothing is tied: it only selects columns then. A tied parameter
+        outside its bounds is nan, with a derivative of 0: no law has a value there.
         """
         theta = np.empty((*u.shape[:-1], len(self.names)))
         for name, value in self.fixed.items():
@@ -75,12 +94,14 @@ class Space:
             return theta, None
         slope = np.zeros((*theta.shape, len(self.free)))
         slope[..., self.free, np.arange(len(self.free))] = 1.0
-        values, slopes = self._tied(*(u[..., index] for index in range(u.shape[-1])))
+        with np.errstate(all="ignore"):
+            values, slopes = self._tied(*(u[..., index] for index in range(u.shape[-1])))
         for name, value, row in zip(self.ties, values, slopes, strict=True):
             index = self.names.index(name)
-            theta[..., index] = value
+            inside = within(value, self.lower[index], self.upper[index])
+            theta[..., index] = np.where(inside, np.clip(value, self.lower[index], self.upper[index]), np.nan)
             for column, derivative in enumerate(row):
-                slope[..., index, column] = derivative
+                slope[..., index, column] = np.where(inside & np.isfinite(derivative), derivative, 0.0)
         return theta, slope
 
 
@@ -103,7 +124,8 @@ def read_params(law: Law, params: Any) -> Space:
     Raises
     ------
     ConfigError
-        When a name is not a parameter of the law, bounds are empty, or an expression is not understood.
+        When a name is not a parameter of the law, bounds are empty, or an expression is not
+        understood, is no real number, or has no value inside the bounds of the parameter it stands for.
     """
     if params is None:
         return free_space(law)
@@ -138,33 +160,19 @@ def read_params(law: Law, params: Any) -> Space:
     free = np.array([i for i, name in enumerate(law.names) if name not in held], dtype=np.int64)
     if not len(free):
         raise ConfigError(f"law {law.name}: every parameter is fixed or tied; nothing is left to fit.")
-    tied = _compile_ties(law, ties, fixed, free) if ties else None
-    return Space(law.names, free, lower, upper, fixed, ties, tied)
+    if not ties:
+        return Space(law.names, free, lower, upper, fixed)
+    expressions = resolve_ties(law, ties, fixed, [law.names[index] for index in free])
+    narrow(law, ties, expressions, lower, upper)
+    tied = _compile_ties(expressions, [law.names[index] for index in free])
+    anchor = feasible(law, ties, expressions, lower, upper)
+    return Space(law.names, free, lower, upper, fixed, ties, tied, anchor[free])
 
 
-def _compile_ties(
-    law: Law, ties: Mapping[str, str], fixed: Mapping[str, float], free: NDArray[np.int64]
-) -> Callable[..., Any]:
+def _compile_ties(expressions: Mapping[str, Any], free: Sequence[str]) -> Callable[..., Any]:
     import sympy
 
-    symbols = {name: sympy.Symbol(name) for name in law.names}
-    expressions: dict[str, Any] = {}
-    for name, text in ties.items():
-        where = f"law {law.name}: tie of {name}"
-        tree = read_formula(text, where)
-        unknown = [used for used in names_in(tree) if used not in symbols]
-        if unknown:
-            raise ConfigError(f"{where}: {unknown[0]!r} is not a parameter; wanted {', '.join(law.names)}.")
-        expressions[name] = to_sympy(tree, symbols)
-    inner = {symbols[name]: expression for name, expression in expressions.items()}
-    values = {symbols[name]: value for name, value in fixed.items()}
-    for _ in ties:  # a tie may name another tie; each pass resolves one level
-        expressions = {name: expression.subs(inner) for name, expression in expressions.items()}
-    expressions = {name: expression.subs(values) for name, expression in expressions.items()}
-    arguments = [symbols[law.names[index]] for index in free]
-    loose = set().union(*(item.free_symbols for item in expressions.values())) - set(arguments)
-    if loose:
-        raise ConfigError(f"law {law.name}: the ties of {', '.join(sorted(map(str, loose)))} go in a circle.")
+    arguments = [sympy.Symbol(name) for name in free]
     slopes = [[sympy.diff(item, argument) for argument in arguments] for item in expressions.values()]
     parts = [list(expressions.values()), slopes]
     tied: Callable[..., Any] = sympy.lambdify(arguments, parts, modules="numpy")

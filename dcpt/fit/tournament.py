@@ -18,7 +18,7 @@ from dcpt.fit.baselines import BASELINES
 from dcpt.fit.dataset import FitData, prepare
 from dcpt.fit.held_out import (
     baseline_fitter,
-    for_side,
+    checked_side,
     hold_out,
     law_fitter,
     laws_of,
@@ -180,7 +180,7 @@ def run_tournament(
         By default ``general`` and ``domain`` when the table has them, otherwise all sets.
     laws : "auto" or sequence of str or Law
         Laws to judge; ``"auto"`` takes every registered law whose inputs the table has and whose sides
-        hold the set's.
+        hold the set's, and what families of laws offer for the table's extra columns.
     splits : sequence of str
         Kinds of hold-out, keys of `dcpt.fit.splits.SPLITS`.
     metric, corners, delta
@@ -207,7 +207,7 @@ def run_tournament(
     for eval_set in sets_of(table, eval_sets):
         data, _ = prepare(table, eval_set, metric=metric, corners=corners)
         sets.append((data, partial(rows_for, table=table, data=data, corners=corners)))
-    return _judge(sets, laws_of(laws), kinds, delta, level, seed, table.fingerprint)
+    return _judge(sets, laws_of(laws, table.extras), kinds, delta, level, seed, table.fingerprint)
 
 
 def rank_laws(
@@ -230,7 +230,8 @@ def rank_laws(
     """
     kinds = check_kinds(splits)
     _check_numbers(delta, level)
-    return _judge([(data, lambda law: for_side(law, data))], laws_of(laws), kinds, delta, level, seed, "")
+    judged = laws_of(laws, data.extra)
+    return _judge([(data, lambda law: checked_side(law, data))], judged, kinds, delta, level, seed, "")
 
 
 def _check_numbers(delta: float, level: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -88,6 +88,19 @@ def published_coefficients(values: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(weight / float(values["T"]) for weight in weights)
 
 
+_SHARES = tuple(f"h{i}" for i in range(1, MOST_CORPORA + 1))
+
+
+def _for_shares(columns: Collection[str]) -> tuple[str, ...]:
+    """The law of all the corpora whose shares a table has, counted from h1 without a gap."""
+    k = next((i for i, name in enumerate(_SHARES) if name not in columns), MOST_CORPORA)
+    return (f"additive-mixture-{k}",) if k >= 2 else ()
+
+
 ADDITIVE_MIXTURE = LawFamily(
-    "additive-mixture-K", r"additive-mixture-(\d{1,6})", lambda k: additive_mixture(int(k))()
+    "additive-mixture-K",
+    r"additive-mixture-(\d{1,6})",
+    lambda k: additive_mixture(int(k))(),
+    _SHARES,
+    _for_shares,
 )

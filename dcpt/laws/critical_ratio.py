@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 TOKENS_PER_T = 0.2e9
 """Tokens in one unit of the paper's T (arXiv:2407.17467): T = 100 is 20B tokens."""
 
+LEAST_T = 1e-6
+"""Where the search for a critical time starts, unless told."""
+
 EPSILON = 0.05
 """Rise of the general loss the paper tolerates, nats per token."""
 
@@ -60,7 +63,7 @@ class RatioChanges:
 
 
 def critical_time(
-    domain: Change, general: Change, lam: float, *, low: float = 1e-6, high: float = 1e9
+    domain: Change, general: Change, lam: float, *, low: float = LEAST_T, high: float = 1e9
 ) -> float:
     """First T at which the domain loss gains as much as lam times what the general loss gives away.
 
@@ -121,7 +124,7 @@ def critical_time(
 
 
 def feasible_ratios(
-    changes: Sequence[RatioChanges], T_max: float, *, eps: float, lam: float
+    changes: Sequence[RatioChanges], T_max: float, *, eps: float, lam: float, low: float = LEAST_T
 ) -> tuple[float, ...]:
     """The feasible mixture ratios among those measured.
 
@@ -138,6 +141,8 @@ def feasible_ratios(
         Tolerated rise of the general loss, nats per token; the paper takes `EPSILON`.
     lam : float
         Weight of the general loss, see `critical_time`.
+    low : float
+        Where the search for a critical time starts; the least T measured for changes that were fitted.
 
     Returns
     -------
@@ -148,17 +153,17 @@ def feasible_ratios(
     ----------
     Gu et al. 2024, arXiv:2407.17467 (feasible mixture ratios).
     """
-    return tuple(sorted(item.r for item in changes if _slack(item, T_max, eps, lam) >= 0))
+    return tuple(sorted(item.r for item in changes if _slack(item, T_max, eps, lam, low) >= 0))
 
 
 def critical_mixture_ratio(
-    changes: Sequence[RatioChanges], T_max: float, *, eps: float, lam: float
+    changes: Sequence[RatioChanges], T_max: float, *, eps: float, lam: float, low: float = LEAST_T
 ) -> float | None:
     """The largest feasible ratio, interpolated between the last feasible one and the next.
 
     Parameters
     ----------
-    changes, T_max, eps, lam
+    changes, T_max, eps, lam, low
         As in `feasible_ratios`.
 
     Returns
@@ -172,32 +177,32 @@ def critical_mixture_ratio(
     ----------
     Gu et al. 2024, arXiv:2407.17467 (CMR = max FMR; R is the CMR when T0 = T_max).
     """
-    feasible = feasible_ratios(changes, T_max, eps=eps, lam=lam)
+    feasible = feasible_ratios(changes, T_max, eps=eps, lam=lam, low=low)
     if not feasible:
         return None
     ordered = sorted(changes, key=lambda item: item.r)
     last = max(index for index, item in enumerate(ordered) if item.r == feasible[-1])
     if last + 1 == len(ordered):
         return feasible[-1]
-    low, high = ordered[last], ordered[last + 1]
+    below, above = ordered[last], ordered[last + 1]
     ways = [1.0]
-    rise = [float(item.general.at(T_max)) - eps for item in (low, high)]
+    rise = [float(item.general.at(T_max)) - eps for item in (below, above)]
     if rise[1] > 0:
         ways.append(-rise[0] / (rise[1] - rise[0]))
-    times = [critical_time(item.domain, item.general, lam) for item in (low, high)]
+    times = [critical_time(item.domain, item.general, lam, low=low) for item in (below, above)]
     if times[1] > T_max:
         known = times[0] > 0 and np.isfinite(times[1])
         ways.append(float(np.log(T_max / times[0]) / np.log(times[1] / times[0])) if known else 0.0)
-    return float(low.r + min(ways) * (high.r - low.r))
+    return float(below.r + min(ways) * (above.r - below.r))
 
 
-def _slack(item: RatioChanges, T_max: float, eps: float, lam: float) -> float:
+def _slack(item: RatioChanges, T_max: float, eps: float, lam: float, low: float) -> float:
     """Negative when the ratio is not feasible."""
     room = eps - float(item.general.at(T_max))
-    return room if critical_time(item.domain, item.general, lam) <= T_max else -1.0
+    return room if critical_time(item.domain, item.general, lam, low=low) <= T_max else -1.0
 
 
-def critical_ratio(T: ArrayLike, a: float, s: float, b: float) -> Array:
+def ratio_after(T: ArrayLike, a: float, s: float, b: float) -> Array:
     """Critical mixture ratio after T, a T**s + b, kept between 0 and 1.
 
     Parameters
@@ -214,7 +219,7 @@ def critical_ratio(T: ArrayLike, a: float, s: float, b: float) -> Array:
 
     Examples
     --------
-    >>> print(f"{float(critical_ratio(100, 0.22524761, 0.26944345, -0.48139982)):.4f}")
+    >>> print(f"{float(ratio_after(100, 0.22524761, 0.26944345, -0.48139982)):.4f}")
     0.2976
 
     References

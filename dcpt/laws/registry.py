@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import warnings
+from collections.abc import Collection
 from functools import cache
 from importlib import metadata
 
@@ -80,6 +81,22 @@ def list_laws() -> tuple[Law, ...]:
 def list_families() -> tuple[LawFamily, ...]:
     """The patterns of names beyond `list_laws`."""
     return _found()[1]
+
+
+def offered_laws(columns: Collection[str]) -> tuple[Law, ...]:
+    """Laws of families that are worth a trial on a table with these columns.
+
+    Parameters
+    ----------
+    columns : collection of str
+        Columns of the table beside those of every loss table: U, h1, h2.
+
+    Examples
+    --------
+    >>> [law.name for law in offered_laws(("h1", "h2"))]
+    ['additive-mixture-2']
+    """
+    return tuple(get_law(name) for family in _found()[1] for name in family.offers(columns))
 
 
 def get_law(law: str | Law) -> Law:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 
 import numpy as np
 
@@ -96,4 +97,14 @@ def _named(base: str, decay: str | None) -> Law:
     return with_repetition(get_law(base), value)
 
 
-REPETITION = LawFamily("LAW+repetition[=DECAY]", r"(.+)\+repetition(?:=(.*))?", _named)
+_OFFERED = ("d-cpt+repetition", "chinchilla+repetition")
+"""The law of the mixture and the one blind to it: R_D is free, so a trial of each law would cost twice."""
+
+
+def _for_unique_tokens(columns: Collection[str]) -> tuple[str, ...]:
+    return _OFFERED if "U" in columns else ()
+
+
+REPETITION = LawFamily(
+    "LAW+repetition[=DECAY]", r"(.+)\+repetition(?:=(.*))?", _named, ("U",), _for_unique_tokens
+)

@@ -20,7 +20,7 @@ from dcpt.fit.dataset import prepare
 from dcpt.laws import get_law
 
 HERE = Path(__file__).resolve().parent
-DOMAINS = ("math", "medical", "chemistry", "music", "law")
+DOMAINS = ("math", "medical", "chemistry")
 LAWS = {
     "general": ("anchored-shift", "anchored-surface", "base-surface", "size-mixture", "d-cpt", "d-cpt-l1"),
     "domain": ("base-surface", "size-mixture", "d-cpt", "d-cpt-l1"),

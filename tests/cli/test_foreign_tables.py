@@ -292,6 +292,27 @@ def test_the_best_of_all_laws_and_the_protocol(
     assert {row["part"] for row in judged["rows"]} >= {"effectiveness", "model size", "mixture ratio"}
 
 
+def test_the_best_of_all_laws_sees_what_families_offer(
+    folder: Path, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table with U and shares h1, h2 (one of them by another name): their laws are ranked too."""
+    from dcpt.fit import held_out
+    from dcpt.laws.registry import get_law
+
+    monkeypatch.setattr(held_out, "list_laws", lambda: (get_law("chinchilla"),))
+    rows = points(noise=0.002)
+    share = np.tile([0.2, 0.5, 0.8], len(rows) // 3)
+    loss = rows["loss"] + 0.1 / (share**0.5 + 0.5 * (1 - share) ** 0.5)
+    rows.assign(loss=loss, h1=share, rest=1 - share, U=5e9).to_csv("mixed.csv", index=False)
+    answer = call("fit", "mixed.csv", *MAP, "--map", "h2=rest", "--law", "auto", *QUICK)
+    assert answer.code == 0, answer.err
+    found = answer.document["tournament"]
+    laws = {row["model"] for row in found["rows"] if row["law"]}
+    assert {"chinchilla", "chinchilla+repetition", "additive-mixture-2"} <= laws
+    assert "d-cpt+repetition on general" in found["refused"]  # the table has no r
+    assert answer.document["law"] == "additive-mixture-2"
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from dcpt.laws import get_law
+from dcpt.fit import fit_critical_ratio
+from dcpt.laws import Law, get_law, linear, nonlinear
 from dcpt.laws.allocation import compute_optimal
 from dcpt.laws.asymptotes import data_efficiency
-from dcpt.laws.critical_ratio import TOKENS_PER_T, critical_ratio
+from dcpt.laws.critical_ratio import TOKENS_PER_T, ratio_after
 from dcpt.laws.data_constrained import effective_tokens, from_chinchilla
 from dcpt.laws.dcpt_law import at_share
 from dcpt.laws.flops_per_token import flops_per_token
 from dcpt.laws.injection import effective_size_factor
-from dcpt.laws.replay_factor import growing_factor, saturating_factor
+from dcpt.laws.replay_factor import factor_formula
 
 
 def loss_of(name, values, **inputs):
@@ -72,7 +73,7 @@ CRITICAL = {
 def test_critical_ratios_of_the_paper(model):
     coefficients, ratios = CRITICAL[model]
     tokens = np.array([5e9, 10e9, 20e9, 50e9])
-    np.testing.assert_allclose(critical_ratio(tokens / TOKENS_PER_T, *coefficients), ratios, atol=6e-5)
+    np.testing.assert_allclose(ratio_after(tokens / TOKENS_PER_T, *coefficients), ratios, atol=6e-5)
 
 
 def test_critical_ratio_coefficients_are_the_shared_ones(shared):
@@ -81,8 +82,24 @@ def test_critical_ratio_coefficients_are_the_shared_ones(shared):
     frame = pd.read_csv(shared / "losses" / "published_cpt_tables" / "cmr2024_table5_cmr_law.csv")
     for row in frame.itertuples():
         assert CRITICAL[row.model][0] == pytest.approx((row.a4, row.s4, row.b3))
-        at_100 = 100 * critical_ratio(100.0, row.a4, row.s4, row.b3)
+        at_100 = 100 * ratio_after(100.0, row.a4, row.s4, row.b3)
         assert at_100 == pytest.approx(row.published_cmr_pct_at_T100, abs=0.06)
+
+
+def test_the_law_of_critical_ratios_is_refitted_on_both_branches(shared):
+    # Eq. 8 at five lengths from 5B to 50B tokens, as (D, R) pairs, gives the coefficients of Table 5 back: a
+    # and s positive for the two smaller models, both negative for the larger ones.
+    import pandas as pd
+
+    frame = pd.read_csv(shared / "losses" / "published_cpt_tables" / "cmr2024_table5_cmr_law.csv")
+    tokens = np.array([5e9, 10e9, 15e9, 30e9, 50e9])
+    signs = set()
+    for row in frame.itertuples():
+        law = fit_critical_ratio(tokens, row.a4 * (tokens / TOKENS_PER_T) ** row.s4 + row.b3)
+        assert (law.a, law.s, law.b) == pytest.approx((row.a4, row.s4, row.b3), rel=1e-4)
+        assert 100 * float(law.at(20e9)) == pytest.approx(row.published_cmr_pct_at_T100, abs=0.06)
+        signs.add(np.sign(law.a))
+    assert signs == {-1.0, 1.0}
 
 
 def test_the_ratio_law_predicts_table_2(shared):
@@ -230,8 +247,10 @@ def test_saturating_factor_and_the_sign_of_eq_8():
     r = np.array([1.0, 0.67, 0.5, 0.33])
     shift = loss_of("replay-saturating", {"B": 0.276, "a": 3.238}, s=1 - r, L0=0.0)
     np.testing.assert_allclose(shift, [0.265, 0.244, 0.221, 0.181], atol=6e-4)
-    np.testing.assert_allclose(shift, 0.276 * saturating_factor(r, 3.238), rtol=1e-12)
-    assert -0.526 * growing_factor(1.0, 5.696) == pytest.approx(-156, abs=0.6)
+    printed = {"B": linear(-1.0, 1.0, "scale"), "a": nonlinear(0.0, 9.0, "rate")}
+    printed |= {"name": "printed", "formula": f"B*({factor_formula('growing', 'domain')})"}
+    far = type("Printed", (Law,), printed)().evaluate([-0.526, 5.696], {"s": 1.0})
+    np.testing.assert_allclose(far, [-156], atol=0.6)
     mended = loss_of("replay-domain", {"B": 0.526, "a": 5.696}, s=1.0, L0=0.0)
     np.testing.assert_allclose(mended, [-0.524], atol=1e-3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from dcpt.laws import get_law
 SIZES = (1e6, 4e6, 1.6e7, 6.4e7)
 SURFACE = dict(b=-0.04, g=-0.08, u=-0.004, v=0.006, w=-0.01)
 TRUTH = {
-    "anchored-shift": dict(P=0.2, p=0.1, h=0.8, S=0.25, v=-0.05, eps=0.02, w=0.1, c=1.2),
+    "anchored-shift": dict(Q=0.2, p=0.1, h=0.3, S=0.25, v=-0.05, eps=0.02, w=0.1, c=1.2),
     "anchored-surface": dict(**SURFACE, c=-0.05, d=-0.01, p=-0.004, q=0.002),
     "base-surface": dict(**SURFACE, c=1.0, a=1.1, p=0.06, q=-0.02, x=0.003, y=-0.02),
 }
@@ -105,3 +106,11 @@ def test_raw_values_give_the_same_losses_without_units() -> None:
     np.testing.assert_allclose(direct, fit.mean(rows["N"], rows["D"], 1 - rows["s"]), rtol=1e-9)
     # A quadratic in log D has slopes that change with the unit: its coefficients alone cannot follow.
     assert fit_law("base-surface", table, "general", bootstrap=0, holdouts=False).raw_values is None
+
+
+def test_a_law_that_leaves_the_positive_losses_is_refused() -> None:
+    fit = fit_law("replay-log", losses("anchored-shift"), "general", bootstrap=0, holdouts=False)
+    odd = replace(fit, theta=np.array([1.0, -5.0, 0.01]))
+    assert odd.mean(1e7, 1e6, 0.0)[0] > 0
+    with pytest.raises(FitError, match="no positive loss of 'general'"):
+        odd.predict(1e7, 1e6, 0.9)

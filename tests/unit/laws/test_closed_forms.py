@@ -17,7 +17,7 @@ from dcpt.laws.average_size import mean_parameters
 from dcpt.laws.cross_lingual import second_stage, tokens_to_reach, transferred_tokens
 from dcpt.laws.flops_per_token import flops_per_token
 from dcpt.laws.injection import effective_size_factor
-from dcpt.laws.replay_factor import FACTORS, factor_formula
+from dcpt.laws.replay_factor import factor_formula
 
 SCRATCH = dict(E=1.5, A=1.2, B=2.0, alpha=0.4, beta=0.3)
 CONTINUAL = dict(E=1.5, A=1.2, B=1.0, alpha=0.4, beta=0.3, gamma=0.1)
@@ -112,9 +112,18 @@ def test_additive_coefficients_are_the_papers():
         published_coefficients({**p, "T": 0.0})
 
 
+# Of replay, the general share, for power and log; of the domain share for the others.
+FACTORS = {
+    "power": lambda replay: replay**-0.7 - 1,
+    "log": lambda replay: -np.log(replay + 0.7),
+    "growing": lambda share: np.expm1(0.7 * share),
+    "saturating": lambda share: -np.expm1(-0.7 * share),
+}
+
+
 @pytest.mark.parametrize("factor", list(FACTORS))
 @pytest.mark.parametrize("side", ["general", "domain"])
-def test_factor_texts_are_the_factor_functions(factor, side):
+def test_factor_texts_are_the_factors(factor, side):
     if side == "domain" and factor in ("power", "log"):
         with pytest.raises(ConfigError, match="wanted one of growing, saturating"):
             factor_formula(factor, side)
@@ -125,7 +134,7 @@ def test_factor_texts_are_the_factor_functions(factor, side):
     law = type("Factor", (Law,), body)()
     s = np.array([0.05, 0.5, 0.9, 1.0])
     domain = s if side == "domain" else 1 - s
-    value = FACTORS[factor](s if factor in ("power", "log") else domain, 0.7)
+    value = FACTORS[factor](s if factor in ("power", "log") else domain)
     np.testing.assert_allclose(law.evaluate([1.0, 0.7], {"s": s}), value, rtol=1e-12)
 
 

@@ -12,9 +12,9 @@ from dcpt.laws.critical_ratio import (
     Change,
     RatioChanges,
     critical_mixture_ratio,
-    critical_ratio,
     critical_time,
     feasible_ratios,
+    ratio_after,
 )
 
 signed = st.floats(-2.0, 2.0).filter(lambda x: abs(x) > 0.05)
@@ -78,10 +78,10 @@ def test_a_loss_that_never_or_always_falls_has_no_inner_turn():
 
 
 def test_the_ratio_law_stays_a_ratio_and_mistakes_are_named():
-    assert critical_ratio(1e-3, 0.22524761, 0.26944345, -0.48139982) == 0.0
-    assert critical_ratio(1e9, 0.22524761, 0.26944345, -0.48139982) == 1.0
+    assert ratio_after(1e-3, 0.22524761, 0.26944345, -0.48139982) == 0.0
+    assert ratio_after(1e9, 0.22524761, 0.26944345, -0.48139982) == 1.0
     with pytest.raises(ConfigError, match="T = 0"):
-        critical_ratio(0.0, 1.0, 1.0, 1.0)
+        ratio_after(0.0, 1.0, 1.0, 1.0)
     with pytest.raises(ConfigError, match="lam = 0"):
         critical_time(Change(((1.0, 1.0),)), Change(()), 0.0)
     with pytest.raises(ConfigError, match="4 powers"):

@@ -9,8 +9,9 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import LAW_INPUTS, LEGEND, Symbol
 from dcpt.laws import Law, get_law, linear, list_laws, nonlinear
 from dcpt.laws.chinchilla import Chinchilla
+from dcpt.laws.family import LawFamily
 from dcpt.laws.law import INPUTS
-from dcpt.laws.registry import list_families
+from dcpt.laws.registry import list_families, offered_laws
 
 
 def test_every_law_is_listed_and_found():
@@ -183,3 +184,14 @@ def test_families_make_laws_by_name():
 def test_a_family_refuses_what_it_cannot_make(name, message):
     with pytest.raises(ConfigError, match=message):
         get_law(name)
+
+
+def test_families_offer_laws_for_the_columns_of_a_table():
+    def names(*columns):
+        return {law.name for law in offered_laws(columns)}
+
+    assert names() == set()
+    assert names("U", "lr") == {"d-cpt+repetition", "chinchilla+repetition"}
+    assert names("h3", "h1", "h2", "h5") == {"additive-mixture-3"}
+    assert names("h1") == names("h2", "h3") == set()
+    assert LawFamily("x", "x", lambda: get_law("d-cpt")).offers(("U",)) == ()
