@@ -44,7 +44,7 @@ target:
   # 1.0M parameters, the size that the example of dcpt plan asks for.
   size: {name: t, hidden: 128, layers: 4, inner: 480}
   tokens: 640
-  keep: general <= +10%
+  keep: general <= +80%
 limit: {hours: 1}
 """
 

@@ -24,7 +24,7 @@ def ready(trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_a_plan_it_still_reports(ready: Path, folder: Path, call: Callable[..., Any]) -> None:
     """A ceiling below any loss: exit 4, the reason, and a page of fits without plan or comparison."""
     path = ready / "sweep.yaml"
-    path.write_text(path.read_text().replace("general <= +10%", "general <= 0.01"))
+    path.write_text(path.read_text().replace("general <= +80%", "general <= 0.01"))
     fits = folder / "fits" / "demo"
     fits.mkdir(parents=True)
     (fits / "plan.json").write_text("of an earlier demo")
