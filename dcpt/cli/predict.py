@@ -37,7 +37,8 @@ def predict(
     if not at:
         raise ConfigError("predict: no point is given.", hint="say where: --at N=7B,D=20B,r=0.3")
     points = [_point(text) for text in at]
-    chosen = _chosen(load_fits(fits), law, eval_set)
+    chosen = _chosen(load_fits(fits), law, eval_set, max(point["D"] for point in points))
+    _check_given(chosen, at, points)
     rows: list[dict[str, Any]] = []
     how: dict[str, str] = {}
     for fit in chosen:
@@ -72,7 +73,7 @@ def _point(text: str) -> dict[str, float]:
     return point
 
 
-def _chosen(fits: FitSet, law: str | None, eval_sets: list[str] | None) -> list[LawFit]:
+def _chosen(fits: FitSet, law: str | None, eval_sets: list[str] | None, D: float) -> list[LawFit]:
     """One fit of every evaluation set that was asked for."""
     names = list(dict.fromkeys(eval_sets or fits.eval_sets))
     if law is not None:
@@ -84,19 +85,30 @@ def _chosen(fits: FitSet, law: str | None, eval_sets: list[str] | None) -> list[
                 name for name in names if any((fit.law.name, fit.eval_set) == (law, name) for fit in fits)
             ]
             names = names or [fits.eval_sets[0]]
-    return [fits.get(law, name) if law is not None else fits.best(name) for name in names]
+    return [fits.get(law, name) if law is not None else fits.best(name, None, D) for name in names]
+
+
+_OWN = ("N", "D", "r")
+
+
+def _check_given(chosen: list[LawFit], texts: list[str], points: list[dict[str, float]]) -> None:
+    """Refuse an input that no law that was chosen has; one law may have what the other has not."""
+    from dcpt.core.errors import ConfigError
+
+    has = dict.fromkeys((*_OWN, *(name for fit in chosen for name in fit.law.inputs if name != "s")))
+    for text, point in zip(texts, points, strict=True):
+        unknown = [name for name in point if name not in has]
+        if unknown:
+            laws = " or ".join(dict.fromkeys(fit.law.name for fit in chosen))
+            raise ConfigError(
+                f"--at {text}: {unknown[0]!r} is not an input of law {laws}; it has {', '.join(has)}."
+            )
 
 
 def _predict(fit: LawFit, text: str, point: dict[str, float], level: float) -> tuple[dict[str, Any], str]:
     from dcpt.core.errors import ConfigError
 
-    given = {name: value for name, value in point.items() if name not in ("N", "D", "r")}
-    unknown = [name for name in given if name not in fit.law.inputs]
-    if unknown:
-        known = ", ".join(dict.fromkeys(("N", "D", "r", *(name for name in fit.law.inputs if name != "s"))))
-        raise ConfigError(
-            f"--at {text}: {unknown[0]!r} is not an input of law {fit.law.name}; it has {known}."
-        )
+    given = {name: value for name, value in point.items() if name in fit.law.inputs and name not in _OWN}
     if "r" not in point and {"r", "s"} & set(fit.law.inputs):
         raise ConfigError(f"--at {text}: law {fit.law.name} needs the domain share r.", hint="add it: r=0.3")
     share = point.get("r", float("nan"))

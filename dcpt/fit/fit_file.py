@@ -17,7 +17,7 @@ from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.symbols import ROLES
 from dcpt.fit.law_fit import LawFit
-from dcpt.fit.score import LARGEST_N
+from dcpt.fit.score import LARGEST_D, LARGEST_N
 
 SCHEMA_VERSION = 2
 FILE_NAME = "fit.json"
@@ -84,7 +84,7 @@ class FitSet:
             hint=self.refused.get(f"{law} on {eval_set}"),
         )
 
-    def best(self, role: str, law: str | None = None) -> LawFit:
+    def best(self, role: str, law: str | None = None, D: float | None = None) -> LawFit:
         """The fit to plan with for one side or evaluation set.
 
         Parameters
@@ -92,8 +92,12 @@ class FitSet:
         role : str
             ``general``, ``domain``, or the name of an evaluation set.
         law : str, optional
-            The law; by default the one with the lowest error on the largest size held out, or in
-            sample where no hold-out was scored.
+            The law; by default, of those that see the mixture (of all, where none does), the one with the
+            lowest error on the largest size held out, or in sample where no hold-out was scored. A law
+            that the design does not identify stands back.
+        D : float, optional
+            Tokens of the target: the error on the largest tokens held out counts beside that on the
+            largest size where it has more than were fitted.
 
         Raises
         ------
@@ -115,8 +119,15 @@ class FitSet:
         _one_metric(wanted)
         if law is not None:
             return self.get(law, wanted[0].eval_set)
-        scored = all(fit.holdout(LARGEST_N) for fit in wanted)
-        return min(wanted, key=lambda fit: fit.holdout(LARGEST_N)[0].mae if scored else fit.mae)
+        wanted = [fit for fit in wanted if fit.law.sees_mixture] or wanted
+        wanted = [fit for fit in wanted if all(doubt.kind != "rank" for doubt in fit.warnings)] or wanted
+        kinds = [LARGEST_N]
+        if D is not None and max(fit.ranges["D"][1] for fit in wanted) < D:
+            kinds.append(LARGEST_D)
+        scored = [fit for fit in wanted if all(fit.holdout(kind) for kind in kinds)]
+        if not scored:
+            return min(wanted, key=lambda fit: fit.mae)
+        return min(scored, key=lambda fit: sum(fit.holdout(kind)[0].mae for kind in kinds))
 
     def holdout_frame(self) -> pd.DataFrame:
         """Hold-out errors of laws and baselines, one row each: eval_set, metric, unit, kind, level, ..."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+INCREDIBLE = 4.0
+"""Factor from the bases' losses at which a start loss is taken for a mistake."""
+
 _DERIVED = {
     **dict.fromkeys(("N", "D", "r"), "the point"),
     "s": "r and the side of the loss",
@@ -73,6 +76,7 @@ def law_inputs(
                 f"prediction: {name} = {value[outside].flat[0]:g} is outside the domain of law {law.name}; "
                 f"wanted {wanted}."
             )
+        _check_start(fit, name, value)
     raw |= known
     if "Dmin" in law.inputs:
         raw["Dmin"] = np.asarray(fit.ranges["D"][0])
@@ -87,6 +91,21 @@ def law_inputs(
     shape = np.broadcast_shapes(*(raw[name].shape for name in ("N", "D", "r", *used))) or (1,)
     inputs = {name: np.broadcast_to(raw[name], shape).ravel() for name in used}
     return fit.units.scale(inputs, kinds_of(law))
+
+
+def _check_start(fit: LawFit, name: str, value: Array) -> None:
+    """Refuse a start loss that no base like the fitted ones can have: a wrong unit, a slip of the point."""
+    losses = fit.bases[name].losses if name in fit.bases else ()
+    if not losses:
+        return
+    lo, hi = min(losses) / INCREDIBLE, max(losses) * INCREDIBLE
+    odd = (value < lo) | (value > hi)
+    if odd.any():
+        raise ConfigError(
+            f"prediction: {name} = {value[odd].flat[0]:g}; the fitted bases have {min(losses):.4g} to "
+            f"{max(losses):.4g}.",
+            hint=f"give it in the unit of the fits ({fit.unit}), on the evaluation set {fit.eval_set!r}",
+        )
 
 
 def unmeasured(fit: LawFit, given: Mapping[str, ArrayLike] | None) -> tuple[str, ...]:

@@ -127,6 +127,11 @@ class Law:
         return np.array([parameter.hi for parameter in self.parameters])
 
     @property
+    def sees_mixture(self) -> bool:
+        """Whether a share is among the inputs."""
+        return bool({"s", "r"} & set(self.inputs))
+
+    @property
     def title(self) -> str:
         """First line of the class's docstring."""
         return (type(self).__doc__ or self.name).strip().splitlines()[0]

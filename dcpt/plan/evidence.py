@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from dcpt.core import files
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
-from dcpt.fit.score import LARGEST_D, LARGEST_N
+from dcpt.fit.score import LARGEST_N
 from dcpt.fit.unit_words import unit_words
 
 
@@ -83,33 +81,14 @@ def choose_fit(fits: FitSet, side: str, law: str | None = None, D: float | None 
     PlanError
         When no law fitted on that side has a share among its inputs.
     """
-    best = fits.best(side, law)
-    if law is not None:
-        seeing = [best] if _sees(best) else []
-    else:
-        seeing = [fit for fit in fits if _same_loss(fit, best) and _sees(fit)]
-    if not seeing:
+    best = fits.best(side, law, D)
+    if not best.law.sees_mixture:
         raise PlanError(
             f"the {best.law.name} law of the {side} loss does not see the mixture, so it cannot "
             "choose a ratio.",
             hint="fit a law with the share s among its inputs, such as d-cpt, and plan with it",
         )
-    kinds = [LARGEST_N]
-    if D is not None and max(fit.ranges["D"][1] for fit in seeing) < D:
-        kinds.append(LARGEST_D)
-    errors = np.array([[_error(fit, kind) for kind in kinds] for fit in seeing]).mean(axis=1)
-    if not np.isfinite(errors).all():
-        errors = np.array([fit.mae for fit in seeing])
-    return seeing[int(np.argmin(errors))]
-
-
-def _sees(fit: LawFit) -> bool:
-    return bool({"s", "r"} & set(fit.law.inputs))
-
-
-def _error(fit: LawFit, kind: str) -> float:
-    scores = fit.holdout(kind)
-    return scores[0].mae if scores else np.inf
+    return best
 
 
 def weigh(fits: FitSet, fit: LawFit) -> Evidence:
@@ -119,7 +98,7 @@ def weigh(fits: FitSet, fit: LawFit) -> Evidence:
     }
     for other in fits:
         error = _held_out(other)
-        if _same_loss(other, fit) and not _sees(other) and error is not None:
+        if _same_loss(other, fit) and not other.law.sees_mixture and error is not None:
             rivals[other.law.name] = error
     warned = {name for warning in fit.warnings if warning.kind == "bound_hit" for name in warning.parameters}
     return Evidence(
