@@ -110,7 +110,7 @@ def test_domain_loss_falls_with_its_share_and_the_general_loss_rises(finished: P
         ends = table.select(side).frame
         most = ends[ends["D"] == ends["D"].max()]
         for _, rows in most.groupby("N"):
-            # Neighbouring ratios differ by less than what such small models scatter by from machine to machine.
+            # Neighbouring ratios differ by less than such small models scatter by from machine to machine.
             along = rows.sort_values("r")["value"].to_numpy()
             assert sign * (along[-1] - along[0]) > 0
 
