@@ -109,10 +109,10 @@ def test_domain_loss_falls_with_its_share_and_the_general_loss_rises(finished: P
     for side, sign in (("domain", -1), ("general", 1)):
         ends = table.select(side).frame
         most = ends[ends["D"] == ends["D"].max()]
-        for _, rows in most.groupby("N"):
-            # Neighbouring ratios differ by less than such small models scatter by from machine to machine.
-            along = rows.sort_values("r")["value"].to_numpy()
-            assert sign * (along[-1] - along[0]) > 0
+        steps = sign * most.pivot_table(index="N", columns="r", values="value").diff(axis=1).iloc[:, 1:]
+        assert (steps.sum(axis=1) > 0).all()
+        # Of one such small model neighbouring ratios may change places from machine to machine; of all not.
+        assert (steps.mean(axis=0) > 0).all()
 
 
 def test_the_target_was_trained_at_the_planned_ratio_from_its_own_base(finished: Path) -> None:
