@@ -20,6 +20,7 @@ from dcpt.core.table_rows import (
     NUMERIC,
     REQUIRED,
     RUN,
+    SCHEDULES,
     TEXT,
     Place,
     check_rows,
@@ -28,7 +29,9 @@ from dcpt.core.table_rows import (
     role_of,
 )
 
-__all__ = ["COLUMNS", "KEY", "NUMERIC", "REQUIRED", "RUN", "TEXT", "LossTable", "role_of"]
+__all__ = ["COLUMNS", "KEY", "NUMERIC", "REQUIRED", "RUN", "SCHEDULES", "TEXT", "LossTable", "role_of"]
+
+_WHERE_GIVEN = (RUN, *SCHEDULES)
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class LossTable:
     """Losses by model size N, tokens D and domain share r.
 
     Use `from_frame` or `read`; both check the data. The frame has the columns of
-    `dcpt.core.loss_table.COLUMNS` in their order, then ``run`` where runs are told apart by name, then
-    the extra columns that were asked for; a row is identified by (run_id, step, eval_set, metric). A
-    table without ratios has r = nan throughout.
+    `dcpt.core.loss_table.COLUMNS` in their order, then ``run`` where runs are told apart by name and
+    ``schedule`` and ``base_schedule`` where they are given, then the extra columns that were asked for; a
+    row is identified by (run_id, step, eval_set, metric). A table without ratios has r = nan throughout.
 
     Attributes
     ----------
@@ -92,7 +95,7 @@ class LossTable:
             Naming file, row, column, what was found and what was wanted.
         """
         data = frame.rename(columns=dict(columns or {})).reset_index(drop=True)
-        kept = tuple(name for name in dict.fromkeys(extras) if name not in (*COLUMNS, RUN))
+        kept = tuple(name for name in dict.fromkeys(extras) if name not in (*COLUMNS, *_WHERE_GIVEN))
         if not len(data):
             raise DataError(f"{where}: the table is empty.")
         if data.columns.has_duplicates:
@@ -107,12 +110,12 @@ class LossTable:
                 f"{where}: column {missing[0]!r} is missing; found {', '.join(map(str, frame.columns))}.",
                 hint=f"map your own name to it: --map {missing[0]}=YOUR_COLUMN",
             )
-        data = data[[name for name in data if name in (*COLUMNS, RUN, *kept)]].copy()
+        data = data[[name for name in data if name in (*COLUMNS, *_WHERE_GIVEN, *kept)]].copy()
         place = Place(where, data, rows)
         read_numbers(data, scale or {}, (*NUMERIC, *kept), place)
         complete_rows(data, roles or {}, place)
         check_rows(data, kept, place)
-        return cls(data[[*COLUMNS, *([RUN] if RUN in data else []), *kept]])
+        return cls(data[[*COLUMNS, *(name for name in _WHERE_GIVEN if name in data), *kept]])
 
     @classmethod
     def read(cls, path: Path | str, **options: Any) -> LossTable:
@@ -177,7 +180,7 @@ class LossTable:
     @property
     def extras(self) -> tuple[str, ...]:
         """Names of the columns kept beside those that every table has."""
-        return tuple(name for name in self.frame if name not in (*COLUMNS, RUN))
+        return tuple(name for name in self.frame if name not in (*COLUMNS, *_WHERE_GIVEN))
 
     @property
     def has_ratios(self) -> bool:

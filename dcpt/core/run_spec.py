@@ -16,6 +16,16 @@ from dcpt.core.schedule import Schedule
 
 SCHEMA_VERSION = 1
 
+LATER_FIELDS: dict[str, tuple[str, ...]] = {
+    "mixture": ("weights",),
+    "schedule": (
+        "warmup_from", "milestones", "factors", "cooldown", "cooldown_shape", "plateau", "anneal", "knots",
+    ),
+    "evaluation": ("dense_sequences",),
+}  # fmt: skip
+"""Part of a spec to its fields that came later. The run id leaves them out where they have their default, so
+that runs made before the field existed keep their ids."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -93,12 +103,18 @@ class EvaluationSpec:
         Further steps to evaluate at.
     ends : tuple of int
         Steps whose evaluation counts as the end of a schedule (phase ``end``).
+    dense_sequences : int, optional
+        Held-out windows per evaluation set at every evaluation, some of the `sequences` ones. Their losses
+        are evaluation sets of their own (``general/dense``), at the ends as well, so that a curve is
+        measured on one set of windows throughout; the sets without the ending are then measured at the
+        ends only. None measures all sets at every evaluation.
     """
 
     every: int
     sequences: int
     also_at: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
+    dense_sequences: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,9 +164,11 @@ class RunSpec:
         """Slug and hash of the content: ``n70m-r0.30-s1-3f9c2a1b``."""
         document = to_dict(self)
         document.pop("slug")
-        # Left out where it is empty, so that runs made before the field existed keep their ids.
-        if not document["mixture"]["weights"]:
-            document["mixture"].pop("weights")
+        for part, names in LATER_FIELDS.items():
+            default = {item.name: _default(item) for item in dataclasses.fields(getattr(self, part))}
+            for name in names:
+                if document[part][name] == to_dict(default[name]):
+                    del document[part][name]
         # The weights count, not the place they lie at.
         if self.model.checkpoint_hash is not None:
             document["model"]["checkpoint"] = None
@@ -170,6 +188,10 @@ class RunSpec:
     def r(self) -> float:
         """Domain share of tokens asked for."""
         return self.mixture.r
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
 
 
 def to_dict(spec: Any) -> Any:
@@ -233,7 +255,11 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{where}: got {value!r}; wanted a list.")
-        return tuple(_build(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+        kinds = arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where}: got {value!r}; wanted {len(kinds)} values.")
+        pairs = enumerate(zip(kinds, value, strict=True))
+        return tuple(_build(wanted, item, f"{where}[{index}]") for index, (wanted, item) in pairs)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: got {value!r}; wanted a mapping.")

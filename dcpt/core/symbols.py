@@ -72,5 +72,9 @@ DOMAIN = "domain"
 ROLES = (GENERAL, DOMAIN)
 """The two sides of continual pre-training: what the model should keep, and what it should learn."""
 
+DENSE = "dense"
+"""Last part of the name of an evaluation set that is some windows of another (``general/dense``): what a
+sweep measures all along a run, where all windows are measured at its ends only."""
+
 UNITS: dict[str, str] = {"loss": "nats_per_token", "bpb": "bits_per_byte"}
 """Metric name to the unit its values carry."""

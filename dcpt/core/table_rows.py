@@ -17,7 +17,11 @@ COLUMNS = tuple(name for name in LEGEND if name != "s")
 KEY = ("run_id", "step", "eval_set", "metric")
 RUN = "run"
 """Column, where there is one, that names the independent training run behind a row."""
-TEXT = ("run_id", "phase", "eval_set", "role", "metric", "unit", "tokenizer", "source", RUN)
+SCHEDULES = ("schedule", "base_schedule")
+"""Columns, where there are some, that hold learning-rate schedules as text (`dcpt.core.schedule_text`): the
+whole of the row's own training, of which it may be a branch, and that of the base it started from. Empty
+where one is not known."""
+TEXT = ("run_id", "phase", "eval_set", "role", "metric", "unit", "tokenizer", "source", RUN, *SCHEDULES)
 """Columns of words: a run called 007, or a hash of digits alone, is not a number."""
 NUMERIC = ("step", "tokens", "N", "D", "r", "r_seen", "eta", "S1", "S2", "value", "sem", "n_eval_tokens")
 
@@ -101,7 +105,7 @@ def complete_rows(data: pd.DataFrame, roles: Mapping[str, str], place: Place) ->
     for name in COLUMNS:
         if name not in data:
             data[name] = "" if name in ("tokenizer", "source") else np.nan
-    for name in ("tokenizer", "source", "run_id"):
+    for name in ("tokenizer", "source", "run_id", *(name for name in SCHEDULES if name in data)):
         data[name] = data[name].astype(object).where(data[name].notna(), "").astype(str)
 
 

@@ -45,6 +45,7 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
         When no run has finished, or a journal is damaged.
     """
     rows = []
+    known = {run.run_id: run for run in runs}
     for run in runs:
         folder = store.run_folder(root, run.run_id)
         record = RunRecord.load(folder) if folder.exists() else None
@@ -52,6 +53,7 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
             continue
         found = store.read_metrics(folder)
         _check_whole(run, found, folder)
+        base = _base_of(run, known)
         for row in found:
             rows.append(
                 {
@@ -62,12 +64,29 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
                     "seed": run.seed,
                     "tokenizer": run.tokenizer_hash[:TOKENIZER_DIGITS],
                     "source": "dcpt",
+                    "schedule": _text(run),
+                    "base_schedule": "" if base is None else _text(base),
                     **{name: row[name] for name in _COPIED},
                 }
             )
     if not rows:
         raise DataError(f"{root}: no run has finished yet.", hint="dcpt sweep run goes on where it stopped")
     return LossTable.from_frame(pd.DataFrame(rows), where=str(root))
+
+
+def _base_of(run: RunSpec, known: Mapping[str, RunSpec]) -> RunSpec | None:
+    """The base at the beginning of a run, among the known ones; a base has none."""
+    while run.kind != "base":
+        parent = known.get(run.start.run_id) if run.start is not None else None
+        if parent is None or parent.kind == "base":
+            return parent
+        run = parent
+    return None
+
+
+def _text(run: RunSpec) -> str:
+    """A run's schedule as text; that of a checkpoint, which was not trained here, is not known."""
+    return run.schedule.text if run.schedule.steps else ""
 
 
 def _check_whole(run: RunSpec, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:

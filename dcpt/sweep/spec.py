@@ -8,14 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dcpt.core.errors import ConfigError
-from dcpt.core.settings import Quantity, Settings, validate
+from dcpt.core.settings import Settings, validate
 from dcpt.core.strict_yaml import read_yaml
-from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.core.symbols import DENSE, DOMAIN, GENERAL
 from dcpt.corpus.spec import CorpusSpec, TokenizerSpec
+from dcpt.sweep.schedule_settings import GridSchedule, Positive, ScheduleSettings
 
 SCHEMA_VERSION = 1
-Positive = Annotated[Quantity, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SizeSettings(Settings):
@@ -67,17 +66,6 @@ class ModelSettings(Settings):
         return sizes
 
 
-class ScheduleSettings(Settings):
-    """Learning-rate schedule of a phase; `decay_share` is a share of the phase's tokens."""
-
-    kind: Literal["constant", "cosine", "linear", "wsd"] = "wsd"
-    peak: Positive
-    warmup_tokens: Annotated[Quantity, Field(ge=0)] = 0.0
-    decay_share: Share = 0.2
-    shape: Literal["linear", "1-sqrt"] = "1-sqrt"
-    floor: Share = 0.0
-
-
 class OptimizerSettings(Settings):
     """AdamW and gradient clipping."""
 
@@ -97,11 +85,17 @@ class BaseSettings(Settings):
 
 
 class CptSettings(Settings):
-    """The grid of continual pre-training: ratios, budgets, seeds, one schedule."""
+    """The grid of continual pre-training: ratios, budgets, seeds, and one schedule or several.
+
+    Give `schedule`, or `schedules` with a name each. Those that give no peak of their own are run at each
+    of the `peaks`, those that give no budgets at each of the `budgets`.
+    """
 
     ratios: Annotated[tuple[float, ...], Field(min_length=1)]
-    budgets: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    schedule: ScheduleSettings
+    budgets: tuple[Positive, ...] = ()
+    schedule: ScheduleSettings | None = None
+    schedules: tuple[GridSchedule, ...] = ()
+    peaks: tuple[Positive, ...] = ()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     max_epochs: Positive = 4.0
 
@@ -129,12 +123,47 @@ class CptSettings(Settings):
             raise ConfigError("a ratio stands twice.")
         return ratios
 
+    @model_validator(mode="after")
+    def _schedules_or_one(self) -> CptSettings:
+        if (self.schedule is not None) == bool(self.schedules):
+            raise ConfigError("wanted exactly one of schedule and schedules.")
+        names = [schedule.name for schedule in self.schedules]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"names of schedules repeat: {', '.join(names)}.")
+        if len(set(self.peaks)) < len(self.peaks):
+            raise ConfigError("a peak stands twice.")
+        without = [schedule.name for schedule in self.schedules if schedule.peak is None]
+        if without and not self.peaks:
+            raise ConfigError(f"schedule {without[0]!r} has no peak.", "give it one, or give cpt.peaks")
+        if self.peaks and not without:
+            raise ConfigError(
+                "peaks are given and every schedule has a peak of its own.",
+                "write schedules: [{name: wsd, kind: wsd}] without a peak",
+            )
+        if not self.budgets and (not self.schedules or not all(own.budgets for own in self.schedules)):
+            raise ConfigError("key 'budgets' is missing.", "budgets: [0.1M, 0.2M, 0.4M]")
+        return self
+
 
 class EvaluationSettings(Settings):
-    """How often, and on how many held-out windows, losses are measured."""
+    """How often, and on how many held-out windows, losses are measured.
+
+    With `dense_sequences` only the ends of schedules are measured on all `sequences` windows; every
+    evaluation measures that many of them, as evaluation sets of their own (``general/dense``).
+    """
 
     every_tokens: Positive
     sequences: Annotated[int, Field(ge=8)] = 256
+    dense_sequences: Annotated[int, Field(ge=8)] | None = None
+
+    @model_validator(mode="after")
+    def _fewer(self) -> EvaluationSettings:
+        if self.dense_sequences is not None and self.dense_sequences >= self.sequences:
+            raise ConfigError(
+                f"dense_sequences is {self.dense_sequences}; wanted fewer than the "
+                f"{self.sequences} sequences of an end."
+            )
+        return self
 
 
 class TargetSettings(Settings):
@@ -174,8 +203,10 @@ class SweepSpec(Settings):
         names = [corpus.name for corpus in self.corpora]
         if len(set(names)) < len(names):
             raise ConfigError(f"corpus names repeat: {', '.join(names)}.")
-        if {"tokenizer"} & set(names):
-            raise ConfigError("a corpus cannot be called 'tokenizer'.")
+        # One is a folder beside the corpora, the other the ending of evaluation sets.
+        for taken in ("tokenizer", DENSE if self.evaluation.dense_sequences is not None else ""):
+            if taken in names:
+                raise ConfigError(f"a corpus cannot be called {taken!r}.")
         for role in (GENERAL, DOMAIN):
             if not any(corpus.role == role for corpus in self.corpora):
                 raise ConfigError(f"there is no {role} corpus; wanted at least one of each side.")

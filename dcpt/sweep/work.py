@@ -2,9 +2,9 @@
 
 A training token costs `training_flops_per_token`, forward and backward pass. An evaluated token costs a
 third of that: the forward pass is two of the six FLOPs per parameter and token. Counted are every
-evaluation of a run's own steps, on every held-out window of every corpus. Not counted is what takes time
-without arithmetic of the network: starting the workers, reading and writing checkpoints, and the steps
-that a stopped run does again after its last checkpoint.
+evaluation of a run's own steps, on the held-out windows it takes of every corpus. Not counted is what
+takes time without arithmetic of the network: starting the workers, reading and writing checkpoints, and
+the steps that a stopped run does again after its last checkpoint.
 """
 
 from __future__ import annotations
@@ -29,11 +29,29 @@ def count_evaluations(run: RunSpec) -> int:
     return len(named.union(regular))
 
 
-def evaluation_tokens(run: RunSpec, corpora: Mapping[str, Corpus]) -> int:
-    """Tokens predicted in one evaluation of a run."""
-    asked, context = run.evaluation.sequences, run.context
+def evaluation_tokens(run: RunSpec, corpora: Mapping[str, Corpus], sequences: int | None = None) -> int:
+    """Tokens predicted in one evaluation of a run, of all its windows or of `sequences` for each corpus."""
+    asked, context = run.evaluation.sequences if sequences is None else sequences, run.context
     return context * sum(
         min(asked, heldout_windows_available(corpus, context)) for corpus in corpora.values()
+    )
+
+
+def evaluated_tokens(run: RunSpec, corpora: Mapping[str, Corpus]) -> int:
+    """Tokens predicted in all evaluations of a run: at the ends of schedules of all windows.
+
+    The dense windows are among them; elsewhere, in a run that has dense windows, they are all.
+    """
+    plan, times = run.evaluation, count_evaluations(run)
+    if plan.dense_sequences is None:
+        return times * evaluation_tokens(run, corpora)
+    at_ends = (
+        1
+        if run.schedule.steps == 0
+        else sum(run.first_step < step <= run.schedule.steps for step in set(plan.ends))
+    )
+    return at_ends * evaluation_tokens(run, corpora) + (times - at_ends) * evaluation_tokens(
+        run, corpora, plan.dense_sequences
     )
 
 
@@ -55,5 +73,4 @@ def run_flops(run: RunSpec, flops_per_token: float, corpora: Mapping[str, Corpus
         FLOPs; see the module for what they leave out.
     """
     trained = (run.schedule.steps - run.first_step) * run.tokens_per_step
-    evaluated = count_evaluations(run) * evaluation_tokens(run, corpora)
-    return flops_per_token * (trained + FORWARD_SHARE * evaluated)
+    return flops_per_token * (trained + FORWARD_SHARE * evaluated_tokens(run, corpora))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from dcpt.core.mixture import MixtureSpec
-from dcpt.core.symbols import ROLES, UNITS
+from dcpt.core.symbols import DENSE, ROLES, UNITS
 from dcpt.corpus.batches import heldout_windows
 from dcpt.corpus.shards import TokenCorpus
 from dcpt.train.processor import Processor
@@ -124,30 +124,74 @@ def measure_losses(
     return values_per_window
 
 
-def evaluate(network: PreTrainedModel, processor: Processor, sets: list[HeldOut]) -> list[Measurement]:
+def evaluate(
+    network: PreTrainedModel,
+    processor: Processor,
+    sets: list[HeldOut],
+    dense: int | None = None,
+    whole: bool = True,
+) -> list[Measurement]:
     """Loss and bits per byte on every side and, where a side has several corpora, on each of them.
 
     The standard error of a set is that of the mean over its windows; a pooled one combines its
     corpora as independent. A pooled value in bits per byte is the pooled loss over the pooled bytes
     per token.
+
+    Parameters
+    ----------
+    network : PreTrainedModel
+        On the processor's device.
+    processor : Processor
+        Device and precision.
+    sets : list of HeldOut
+        Held-out windows, by corpus.
+    dense : int, optional
+        Also measure this many of the windows of each corpus, evenly spaced among them, as sets of their
+        own: ``general/dense``, ``general/novels/dense``.
+    whole : bool
+        Whether to measure all windows; without it only the dense ones are.
+
+    Returns
+    -------
+    list of Measurement
     """
+    chosen = {item.name: _spread(len(item.windows), dense) for item in sets}
+    windows = {item.name: item.windows if whole else item.windows[chosen[item.name]] for item in sets}
+    losses = {name: measure_losses(network, processor, values) for name, values in windows.items()}
+    results = _pool(sets, losses, "") if whole else []
+    if dense is not None:
+        some = {name: values[chosen[name]] if whole else values for name, values in losses.items()}
+        results += _pool(sets, some, f"/{DENSE}")
+    return results
+
+
+def _spread(windows: int, count: int | None) -> NDArray[np.int64]:
+    """Places of `count` windows, evenly spaced; all of them when there are fewer."""
+    taken = windows if count is None else min(count, windows)
+    return np.arange(taken, dtype=np.int64) * windows // taken
+
+
+def _pool(sets: list[HeldOut], losses: Mapping[str, NDArray[np.float64]], ending: str) -> list[Measurement]:
+    """Corpora and sides from the losses of their windows."""
     results: list[Measurement] = []
     for role in ROLES:
         side = [item for item in sets if item.role == role]
         loss = variance = width = 0.0
         tokens = 0
         for item in side:
-            values = measure_losses(network, processor, item.windows)
+            values = losses[item.name]
             mean, sem = float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
             count = values.size * (item.windows.shape[1] - 1)
             if len(side) > 1:
-                results += _both_metrics(f"{role}/{item.name}", mean, sem, item.bytes_per_token, count)
+                results += _both_metrics(
+                    f"{role}/{item.name}{ending}", mean, sem, item.bytes_per_token, count
+                )
             loss += item.weight * mean
             variance += (item.weight * sem) ** 2
             width += item.weight * item.bytes_per_token
             tokens += count if item.weight > 0 else 0
         if side:
-            results += _both_metrics(role, loss, math.sqrt(variance), width, tokens)
+            results += _both_metrics(f"{role}{ending}", loss, math.sqrt(variance), width, tokens)
     return results
 
 

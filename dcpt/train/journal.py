@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dcpt.core import files
+from dcpt.core.annealing import annealing_area, forward_area
 from dcpt.core.run_spec import RunSpec
-from dcpt.core.schedule import annealing_area, forward_area
 from dcpt.train.evaluate import Measurement
 
 FILE_NAME = "metrics.jsonl"

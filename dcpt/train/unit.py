@@ -183,7 +183,9 @@ class _Unit:
         return values[0], values[1]
 
     def _evaluate(self, step: int) -> None:
-        measurements = evaluate(self.network, self.processor, self.heldout)
+        plan = self.spec.evaluation
+        whole = plan.dense_sequences is None or step in plan.ends
+        measurements = evaluate(self.network, self.processor, self.heldout, plan.dense_sequences, whole)
         for item in measurements:
             if not np.isfinite((item.value, item.sem)).all():
                 raise Diverged(

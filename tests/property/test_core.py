@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcpt.core import files
+from dcpt.core.annealing import ANNEALING_MEMORY, annealing_area, forward_area
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import COLUMNS, LossTable
 from dcpt.core.mixture import MixturePhase, MixtureSpec
@@ -31,7 +32,7 @@ from dcpt.core.run_spec import (
     from_dict,
     to_dict,
 )  # fmt: skip
-from dcpt.core.schedule import ANNEALING_MEMORY, Schedule, annealing_area, forward_area
+from dcpt.core.schedule import Schedule
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -189,3 +189,16 @@ def test_runs_and_extras_survive_the_disk(tmp_path: Path) -> None:
         LossTable.from_frame(plain(U=["many", "1", "2"]), extras=("U",), where="t")
     with pytest.raises(DataError, match="row 2: run is empty"):
         LossTable.from_frame(plain(run=["a", None, "a"]))
+
+
+def test_schedules_are_kept_where_they_are_given(tmp_path: Path) -> None:
+    """Text with commas comes back from CSV; a table without them has no such columns."""
+    text = "wsd(peak=0.001, steps=384, decay=77, shape=1-sqrt)"
+    table = LossTable.from_frame(frame(schedule=[text, None], base_schedule=None))
+    assert table.frame["schedule"].tolist() == [text, ""]
+    assert table.frame["base_schedule"].tolist() == ["", ""]
+    assert table.extras == ()
+    again = LossTable.read(table.write(tmp_path / "t.csv"))
+    assert again.frame["schedule"].tolist() == [text, ""]
+    assert again.fingerprint == table.fingerprint
+    assert "schedule" not in LossTable.from_frame(frame()).frame

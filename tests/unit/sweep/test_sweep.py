@@ -189,6 +189,11 @@ def test_collect_takes_the_finished_runs(folder: Path) -> None:
     assert frame["run_id"].tolist() == [base.run_id] * 2 + [long.run_id] * 2
     assert frame["r"].tolist() == [0, 0, 0.25, 0.25]
     assert (frame["N"] == sweep.design.rungs["small"].N).all()
+    # A branch has the schedule that trunk and branch make together, and the base its own.
+    text = "wsd(peak=0.003, steps=40, warmup=4, decay=8, shape=1-sqrt)"
+    whole = "wsd(peak=0.001, steps=30, warmup=4, decay=6, shape=1-sqrt)"
+    assert frame["schedule"].tolist() == [text] * 2 + [whole] * 2
+    assert frame["base_schedule"].tolist() == [""] * 2 + [text] * 2
     journal = folder / "runs" / long.run_id / "metrics.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     for content, message in (

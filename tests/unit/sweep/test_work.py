@@ -17,7 +17,7 @@ from tiny_text import CONTEXT, STEP, write_sweep
 from dcpt.core.run_spec import EvaluationSpec, RunSpec, StartSpec
 from dcpt.core.schedule import Schedule
 from dcpt.sweep.prepare import Sweep, prepare
-from dcpt.sweep.work import count_evaluations, evaluation_tokens, run_flops
+from dcpt.sweep.work import count_evaluations, evaluated_tokens, evaluation_tokens, run_flops
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,16 @@ def test_flops_of_a_run(sweep: Sweep, some_run: RunSpec) -> None:
     many = replace(some_run, evaluation=replace(some_run.evaluation, sequences=10**6))
     there = sum((corpus.heldout.tokens - 1) // CONTEXT for corpus in corpora.values())
     assert evaluation_tokens(many, corpora) == there * CONTEXT
+
+
+def test_dense_evaluations_are_cheaper_than_ends(sweep: Sweep, some_run: RunSpec) -> None:
+    """Of a trunk evaluated at 10, 16, 20 and 24, the last an end: 16 windows there, 8 elsewhere."""
+    plan = replace(some_run.evaluation, dense_sequences=8, ends=(24,))
+    run = replace(some_run, evaluation=plan)
+    assert evaluated_tokens(run, sweep.design.corpora) == 2 * (16 + 3 * 8) * CONTEXT
+    assert run_flops(run, 3.0, sweep.design.corpora) == pytest.approx(3 * 24 * STEP + 2 * 40 * CONTEXT)
+    base = replace(run, kind="base", schedule=Schedule("constant", 1e-3, 0), start=None)
+    assert evaluated_tokens(base, sweep.design.corpora) == 2 * 16 * CONTEXT
 
 
 def test_the_work_of_a_design(sweep: Sweep, tmp_path: Path) -> None:

@@ -37,6 +37,27 @@ def test_pooled_sides_are_weighted_means_and_bpb_follows_from_the_loss(
     assert found["domain", "bpb"].value == pytest.approx(found["domain", "loss"].value / math.log(2) / 2.5)
 
 
+def test_dense_sets_are_some_of_the_windows_wherever_they_are_measured(
+    sweep: TinySweep, processor: Processor
+) -> None:
+    """At an end beside all windows, elsewhere alone: the same windows, so the same losses."""
+    spec = sweep.base()
+    network = draw_model(read_config(spec.model), 1)
+    sets = read_heldout(open_corpora(sweep.root, spec), sweep.mixture(0.4), CONTEXT, 20)
+    end = {(item.eval_set, item.metric): item for item in evaluate(network, processor, sets, 8)}
+    midway = evaluate(network, processor, sets, 8, whole=False)
+    names = {"general", "general/books", "general/notes", "domain"}
+    assert {item.eval_set for item in midway} == {f"{name}/dense" for name in names}
+    assert {name for name, _ in end} == names | {f"{name}/dense" for name in names}
+    for item in midway:
+        assert item.value == pytest.approx(end[item.eval_set, item.metric].value, rel=1e-6)
+    law = next(item for item in sets if item.name == "law")
+    eighth = measure_losses(network, processor, law.windows[[0, 2, 5, 7, 10, 12, 15, 17]]).mean()
+    assert end["domain/dense", "loss"].value == pytest.approx(eighth, rel=1e-6)
+    assert end["domain/dense", "loss"].n_eval_tokens == 8 * CONTEXT
+    assert end["domain", "loss"].value != end["domain/dense", "loss"].value
+
+
 @pytest.mark.parametrize("given", [{"books": 0.9, "notes": 0.1}, {}])
 def test_every_ratio_pools_a_side_with_the_same_weights(sweep: TinySweep, given: dict[str, float]) -> None:
     corpora = open_corpora(sweep.root, sweep.base())

@@ -1,0 +1,168 @@
+"""One run of a sweep: its mixture, schedule, evaluations and start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from dcpt.core.errors import ConfigError
+from dcpt.core.mixture import MixturePhase, MixtureSpec
+from dcpt.core.quantity import format_quantity
+from dcpt.core.run_spec import CorpusRef, EvaluationSpec, OptimizerSpec, RunSpec, StartSpec
+from dcpt.core.schedule import Schedule
+from dcpt.corpus.shards import Corpus
+from dcpt.sweep.cells import Cell, cells_of
+from dcpt.sweep.ladder import Rung
+from dcpt.sweep.schedule_settings import ScheduleShape, make_schedule
+from dcpt.sweep.shares import shares_at, weights_within_sides
+from dcpt.sweep.spec import SweepSpec
+from dcpt.sweep.supply import Supply, sequences_of
+
+
+class RunBuilder:
+    """Makes the runs of one sweep.
+
+    Parameters
+    ----------
+    sweep : SweepSpec
+        The sweep file.
+    corpora : dict of str to Corpus
+        Its tokenised corpora.
+    rungs : dict of str to Rung
+        Its sizes.
+    tokenizer_hash : str
+        Hash of the tokenizer.
+    """
+
+    def __init__(
+        self, sweep: SweepSpec, corpora: dict[str, Corpus], rungs: dict[str, Rung], tokenizer_hash: str
+    ) -> None:
+        self.sweep, self.corpora, self.rungs = sweep, corpora, rungs
+        self.tokenizer_hash = tokenizer_hash
+        self.roles = {name: corpus.role for name, corpus in corpora.items()}
+        self.within = weights_within_sides(sweep.corpora, corpora)
+        # Sides whose weights the file gives are pooled by them too; the others by training tokens.
+        self.given = {spec.name: self.within[spec.name] for spec in sweep.corpora if spec.weight is not None}
+        self.refs = tuple(CorpusRef(name, corpus.role, corpus.hash) for name, corpus in corpora.items())
+        self.every = max(1, self.steps(sweep.evaluation.every_tokens))
+        windows = {name: (corpus.train.tokens - 1) // sweep.model.context for name, corpus in corpora.items()}
+        self.supply = Supply(windows, sweep.cpt.max_epochs)
+
+    def steps(self, tokens: float) -> int:
+        """Optimizer steps for so many tokens."""
+        return round(tokens / self.sweep.tokens_per_step)
+
+    def base(self, rung: Rung) -> RunSpec:
+        """Pre-training of a size, or its checkpoint as it is."""
+        settings = self.sweep.base
+        trained = settings if settings is not None and rung.model.checkpoint is None else None
+        seed = settings.seed if settings is not None else 0
+        steps = self.steps(trained.tokens) if trained is not None else 0
+        mixture = MixtureSpec(
+            self.roles,
+            (MixturePhase(0, self.shares(0.0)),),
+            seed,
+            block=self.sweep.batch,
+            weights=self.given,
+        )
+        schedule = (
+            self._schedule(trained.schedule, trained.schedule.peak * rung.rate, steps, "base.tokens")
+            if trained is not None
+            else Schedule(
+                "constant", settings.schedule.peak if settings else cells_of(self.sweep.cpt)[0].peak, 0
+            )
+        )
+        evaluation = self.evaluation(steps)
+        run = self._run(f"{rung.name}-base", "base", rung, mixture, schedule, evaluation, seed)
+        self.supply.check(run)
+        return replace(run, keep=(steps,))
+
+    def shares(self, r: float) -> dict[str, float]:
+        """Token share of each corpus at domain share `r`."""
+        return shares_at(self.within, self.roles, r)
+
+    def held_back(self, base: RunSpec, ratios: Iterable[float], steps: int) -> dict[str, int]:
+        """Windows of the base to hold back from runs of up to `steps` steps at these ratios."""
+        sequences = steps * self.sweep.batch
+        return self.supply.held_back(base, (sequences_of(self.shares(ratio), sequences) for ratio in ratios))
+
+    def evaluation(self, steps: int) -> EvaluationSpec:
+        """Evaluations of a run whose schedule ends after `steps` steps."""
+        settings = self.sweep.evaluation
+        return EvaluationSpec(
+            self.every, settings.sequences, ends=(steps,), dense_sequences=settings.dense_sequences
+        )
+
+    def whole(
+        self,
+        rung: Rung,
+        base: RunSpec,
+        ratio: float,
+        seed: int,
+        steps: int,
+        skip: Mapping[str, int],
+        cell: Cell,
+    ) -> RunSpec:
+        """An unshared run of the whole schedule, from the base."""
+        mixture = MixtureSpec(
+            self.roles,
+            (MixturePhase(0, self.shares(ratio)),),
+            seed,
+            block=self.sweep.batch,
+            skip=skip,
+            skip_seed=base.mixture.seed,
+            weights=self.given,
+        )
+        schedule = self._schedule(cell.settings, cell.peak * rung.rate, steps, "cpt.budgets")
+        evaluation = self.evaluation(steps)
+        tokens = format_quantity(steps * self.sweep.tokens_per_step)
+        run = self._run(
+            f"{rung.name}-r{ratio:.4g}-s{seed}{cell.label}-d{tokens}",
+            "run",
+            rung,
+            mixture,
+            schedule,
+            evaluation,
+            seed,
+        )
+        run = replace(
+            run,
+            start=StartSpec(base.run_id, base.schedule.steps, "weights"),
+            tokens_before=base.schedule.steps * base.tokens_per_step,
+        )
+        self.supply.check(run)
+        return run
+
+    def _run(
+        self,
+        slug: str,
+        kind: str,
+        rung: Rung,
+        mixture: MixtureSpec,
+        schedule: Schedule,
+        evaluation: EvaluationSpec,
+        seed: int,
+    ) -> RunSpec:
+        return RunSpec(
+            slug=slug,
+            kind=kind,  # type: ignore[arg-type]
+            size=rung.name,
+            model=rung.model,
+            corpora=self.refs,
+            tokenizer_hash=self.tokenizer_hash,
+            mixture=mixture,
+            context=self.sweep.model.context,
+            batch=self.sweep.batch,
+            schedule=schedule,
+            optimizer=OptimizerSpec(**self.sweep.optimizer.model_dump()),
+            evaluation=evaluation,
+            seed=seed,
+        )
+
+    def _schedule(self, settings: ScheduleShape, peak: float, steps: int, where: str) -> Schedule:
+        if steps < 1:
+            raise ConfigError(
+                f"{where}: less than one step of {self.sweep.tokens_per_step} tokens.",
+                hint="ask for more tokens, or lower batch or model.context",
+            )
+        return make_schedule(settings, peak, steps, self.steps(settings.warmup_tokens), where)
