@@ -25,7 +25,7 @@ Wang et al. 2025 (arXiv:2505.07796) both use 0.999."""
 BINS = 256
 """Most sources of either sign that `compress` keeps."""
 
-_BLOCK = 64
+_BLOCK = 32
 
 
 def forward_area(rates: Array) -> Array:
@@ -220,8 +220,10 @@ def compress(
         # One run of falls, as most schedules have, is a slice and not a copy.
         run = len(index) == index[-1] - index[0] + 1
         chosen: slice | NDArray[np.int64] = slice(index[0], index[-1] + 1) if run else index
-        mass, rate = drops[chosen], rates[chosen]
-        before, step = S1[chosen] - rate, index + 1.0
+        mass: Array = drops[chosen]
+        rate: Array = rates[chosen]
+        step: Array = index + np.float64(1.0)
+        before = S1[chosen] - rate
         if len(index) <= bins:
             parts.append((step, before, rate, mass, rate + mass, rate))
             continue

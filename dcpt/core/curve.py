@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -20,7 +20,7 @@ JUMP = 0.2
 """Relative change of the rate between two logged steps from which it is taken for a step of the schedule."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RateHistory:
     """The learning rate of every optimizer step of one model, pre-training and CPT joined.
 
@@ -132,6 +132,10 @@ class RateHistory:
     def __len__(self) -> int:
         return len(self.rates)
 
+    def __repr__(self) -> str:
+        switch = f", switch at {self.switch}" if self.switch else ""
+        return f"<{len(self)} rates, peak {self.peak:g}, warm-up {self.front}{switch}>"
+
     @cached_property
     def S1(self) -> Array:
         """Forward area: running sum of the rates, shape (T,)."""
@@ -164,7 +168,7 @@ def _first_peak(rates: Array) -> int:
     return top + 1 if top else 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Curve:
     """Losses of one evaluation set along one history of rates.
 
@@ -226,15 +230,22 @@ class Curve:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def __repr__(self) -> str:
+        return f"<curve {self.name}: {len(self)} losses of {self.eval_set} up to step {self.steps[-1]}>"
+
+    def averaged(self, width: int) -> Curve:
+        """Geometric means of `width` losses in a row, at their middle step; a rest at the end is left out.
+
+        Training losses logged at every step are noisy and many: a law needs some hundreds of means.
+        """
+        count = len(self) // width if width > 0 else 0
+        if not count:
+            raise ConfigError(f"curve {self.name}: {len(self)} losses give no mean of {width}.")
+        rows = slice(0, count * width)
+        loss = np.exp(np.log(self.loss[rows]).reshape(count, width).mean(axis=1))
+        steps = np.rint(self.steps[rows].reshape(count, width).mean(axis=1)).astype(np.int64)
+        return replace(self, steps=steps, loss=loss)
+
     def take(self, rows: NDArray[np.bool_] | Integers) -> Curve:
         """The curve at some of its observed steps."""
-        return Curve(
-            self.name,
-            self.history,
-            self.steps[rows],
-            self.loss[rows],
-            self.given,
-            self.group,
-            self.eval_set,
-            self.side,
-        )
+        return replace(self, steps=self.steps[rows], loss=self.loss[rows])

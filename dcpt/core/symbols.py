@@ -30,7 +30,7 @@ LEGEND: dict[str, Symbol] = {
         Symbol("S1", "forward area: sum of the learning rates up to the step", "rate x steps", "S_1"),
         Symbol("S2", "annealing area up to the step, memory 0.999 per step", "rate x steps", "S_2"),
         Symbol("seed", "seed of the run", "", "\\mathrm{seed}"),
-        Symbol("phase", "base, trunk, decay or end (see PHASES)", "", "\\mathrm{phase}"),
+        Symbol("phase", "pretraining, base, trunk, decay or end (see PHASES)", "", "\\mathrm{phase}"),
         Symbol("eval_set", "held-out set: general or domain, or one corpus of a side", "", "\\mathrm{set}"),
         Symbol("role", "side of the evaluation set: general or domain", "", "\\mathrm{role}"),
         Symbol("metric", "loss, or bpb for the same loss in bits per byte", "", "\\mathrm{metric}"),
@@ -61,6 +61,7 @@ def symbol_of(name: str) -> Symbol | None:
 
 
 PHASES: dict[str, str] = {
+    "pretraining": "on the way to the base model; loss curves begin there, points of D tokens do not",
     "base": "the base model before continual pre-training (D = 0)",
     "trunk": "constant-rate part of a run, not annealed",
     "decay": "in the middle of a decaying learning rate",

@@ -75,7 +75,7 @@ def table_annealing(table: LossTable, eval_set: str, metric: str = "loss") -> It
     # A table without steps has D in their place, and the area then says nothing about the rate.
     counted = (step > 0) & (step != tokens)
     mean = np.where(counted, frame["S1"].to_numpy(float) / np.where(counted, step, 1.0), np.nan)
-    trained = (tokens > 0) & (frame["phase"] != "base").to_numpy()
+    trained = (tokens > 0) & ~frame["phase"].isin(["pretraining", "base"]).to_numpy()
     seen = np.where(trained & ~ends, eta, np.nan)
     highest = np.fmax(np.nan_to_num(seen), np.where(trained, np.nan_to_num(mean), 0.0))
     runs = rows.groups

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dcpt.core.symbols import GENERAL
-from dcpt.laws.law import Law, nonlinear
+from dcpt.laws.law import NOISE_DELTA, Law, nonlinear
 
 
 class AnchoredSurface(Law):
@@ -19,6 +19,7 @@ class AnchoredSurface(Law):
         " + u*log(D)**2 + v*log((s + 0.05)/1.05)**2 + w*log(D)*log((s + 0.05)/1.05))"
     )
     reference = "this package; measured in experiments/domains_cpu"
+    delta = NOISE_DELTA
     sides = (GENERAL,)
     monotone = {}  # noqa: RUF012
 

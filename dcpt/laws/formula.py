@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dcpt.core.errors import ConfigError
@@ -81,8 +82,20 @@ def degree(tree: ast.expr, names: frozenset[str]) -> int:
     return 0
 
 
-def to_sympy(tree: ast.expr, symbols: Mapping[str, Any]) -> Any:
-    """Turn a checked formula into a sympy expression over `symbols` (name to sympy symbol)."""
+def to_sympy(
+    tree: ast.expr, symbols: Mapping[str, Any], functions: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    """Turn a checked formula into a sympy expression.
+
+    Parameters
+    ----------
+    tree : ast.expr
+        From `read_formula`.
+    symbols : mapping
+        Name to sympy symbol.
+    functions : mapping, optional
+        What stands for exp, log, min or max in the place of sympy's own.
+    """
     import sympy
 
     if isinstance(tree, ast.Constant):
@@ -90,15 +103,15 @@ def to_sympy(tree: ast.expr, symbols: Mapping[str, Any]) -> Any:
     if isinstance(tree, ast.Name):
         return symbols[tree.id]
     if isinstance(tree, ast.UnaryOp):
-        operand = to_sympy(tree.operand, symbols)
+        operand = to_sympy(tree.operand, symbols, functions)
         return -operand if isinstance(tree.op, ast.USub) else operand
     if isinstance(tree, ast.Call):
-        functions = {"exp": sympy.exp, "log": sympy.log, "min": sympy.Min, "max": sympy.Max}
+        known = {"exp": sympy.exp, "log": sympy.log, "min": sympy.Min, "max": sympy.Max, **functions}
         name = tree.func.id if isinstance(tree.func, ast.Name) else ""
-        return functions[name](*(to_sympy(argument, symbols) for argument in tree.args))
+        return known[name](*(to_sympy(argument, symbols, functions) for argument in tree.args))
     if not isinstance(tree, ast.BinOp):
         raise TypeError(f"not a formula node: {tree!r}")
-    left, right = to_sympy(tree.left, symbols), to_sympy(tree.right, symbols)
+    left, right = (to_sympy(part, symbols, functions) for part in (tree.left, tree.right))
     if isinstance(tree.op, ast.Add):
         return left + right
     if isinstance(tree.op, ast.Sub):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dcpt.laws.law import Law, linear, nonlinear
+from dcpt.laws.law import NOISE_DELTA, Law, linear, nonlinear
 
 
 class SizeMixture(Law):
@@ -15,6 +15,7 @@ class SizeMixture(Law):
     name = "size-mixture"
     formula = "E + A*N**-alpha + B*D**-beta + C*N**-kappa*(s + eps)**-gamma"
     reference = "this package (experiments/domains_cpu), after L1 of Que et al. 2024, arXiv:2406.01375"
+    delta = NOISE_DELTA
 
     # kappa may be negative: the mixture may matter more to larger models. Other bounds as in `d-cpt`.
     E = linear(0.0, 20.0, "irreducible loss")

@@ -12,6 +12,7 @@ from dcpt.core.errors import DataError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
+from dcpt.core.symbols import DENSE
 from dcpt.run import store
 from dcpt.sweep.shares import DIGITS
 
@@ -37,7 +38,8 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
     Returns
     -------
     LossTable
-        Base, trunk, decay and end rows, one per evaluation set and metric.
+        Base, trunk, decay and end rows, one per evaluation set and metric; of the bases also the dense
+        evaluation sets on the way, in phase ``pretraining``.
 
     Raises
     ------
@@ -53,6 +55,7 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
             continue
         found = store.read_metrics(folder)
         _check_whole(run, found, folder)
+        found = _curve_before(run, folder) + found
         base = _base_of(run, known)
         for row in found:
             rows.append(
@@ -72,6 +75,14 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
     if not rows:
         raise DataError(f"{root}: no run has finished yet.", hint="dcpt sweep run goes on where it stopped")
     return LossTable.from_frame(pd.DataFrame(rows), where=str(root))
+
+
+def _curve_before(run: RunSpec, folder: Path) -> list[dict[str, Any]]:
+    """Dense evaluations during pre-training, where a loss curve begins."""
+    if run.kind != "base":
+        return []
+    rows = store.read_metrics(folder, "eval_base")
+    return [{**row, "phase": "pretraining"} for row in rows if row["eval_set"].endswith(f"/{DENSE}")]
 
 
 def _base_of(run: RunSpec, known: Mapping[str, RunSpec]) -> RunSpec | None:

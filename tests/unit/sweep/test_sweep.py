@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -204,6 +205,24 @@ def test_collect_takes_the_finished_runs(folder: Path) -> None:
         journal.write_text(content)
         with pytest.raises(DataError, match=message):
             collect(folder, sweep.design.runs)
+
+
+def test_a_base_brings_its_dense_curve(folder: Path) -> None:
+    sweep = prepare(folder)
+    base = sweep.design.runs[0]
+    pretend(folder, base)
+    journal = folder / "runs" / base.run_id / "metrics.jsonl"
+    end = json.loads(journal.read_text().splitlines()[0])
+    ways = [
+        {**end, "kind": "eval_base", "step": 20, "D": 0, "phase": "trunk", "eval_set": name}
+        for name in ("general", "general/dense")
+    ]
+    journal.write_text("".join(json.dumps(row) + "\n" for row in ways) + journal.read_text())
+    frame = collect(folder, sweep.design.runs).frame
+    assert frame["phase"].tolist()[0] == "pretraining"
+    assert frame["eval_set"].tolist()[0] == "general/dense"
+    assert frame["step"].tolist()[:2] == [20, 40]
+    assert (frame["phase"] == "pretraining").sum() == 1
 
 
 def test_status(folder: Path) -> None:

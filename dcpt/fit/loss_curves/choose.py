@@ -1,0 +1,159 @@
+"""Which law for these curves? Cross-validation inside them; curves to be predicted play no part."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dcpt.core.curve import Curve
+from dcpt.core.errors import ConfigError, FitError
+from dcpt.fit.loss_curves.average import CurveAverage
+from dcpt.fit.loss_curves.curve_fit import CurveFit
+from dcpt.fit.loss_curves.fit import DELTA, curve_problem, fit_curves, fit_solved
+from dcpt.fit.loss_curves.folds import Fold, folds_of, left_out
+from dcpt.fit.loss_curves.rows import past_warm_up
+from dcpt.fit.loss_curves.solve import solve_curves
+from dcpt.fit.threads import one_thread
+from dcpt.laws.curves.curve_law import CurveLaw
+from dcpt.laws.curves.registry import get_curve_law
+
+Array = NDArray[np.float64]
+
+CANDIDATES = ("rate-power", "multi-power", "two-memory", "intrinsic-power+skip")
+"""Laws tried by default: of one phase, with other kernels and ways to count the warm-up."""
+
+MOST_PAIRS = 15
+"""Pairs of laws up to which every pair's mean is a candidate too."""
+
+
+@dataclass(frozen=True)
+class LawChoice:
+    """The outcome of a cross-validation.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per candidate, best first: name, error (mean absolute log error of the folds, in the mean),
+        tied with the best, and one column per fold. Without folds: the first law alone, its error nan.
+    best : CurveFit or CurveAverage
+        The best candidate, fitted to all curves.
+    ties : tuple of str
+        Candidates that are not told from the best: over the folds they differ by no more than one standard
+        error of their difference.
+    folds : tuple of str
+        What was left out.
+    """
+
+    table: pd.DataFrame
+    best: CurveFit | CurveAverage
+    ties: tuple[str, ...]
+    folds: tuple[str, ...]
+
+
+def choose_law(
+    curves: Sequence[Curve],
+    laws: Sequence[str | CurveLaw] = CANDIDATES,
+    *,
+    averages: bool = True,
+    delta: float = DELTA,
+    fixed: Mapping[str, float] | None = None,
+) -> LawChoice:
+    """Choose a law, or the mean of two or of all, by its error on parts of these curves left out of refits.
+
+    Each schedule is left out in turn where two or more remain, one of them with a decay; else the late part
+    of every curve, where the early part has a decay. What decides is the mean over the folds of the mean
+    absolute log error. Where neither can be done the curves do not tell laws apart, and the first law is
+    taken.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        Curves of one model and evaluation set: those to be fitted, none of those to be predicted.
+    laws : sequence of str or CurveLaw
+        Candidates.
+    averages : bool
+        Whether the mean of all laws, and of every pair when there are few, are candidates too.
+    delta : float
+        Threshold of the Huber loss of the fits.
+    fixed : mapping, optional
+        Parameters held at a value, in the laws that have them.
+
+    Raises
+    ------
+    ConfigError
+        When no law is given, or one is given twice.
+    FitError
+        When no candidate can be fitted.
+    """
+    kinds = [get_curve_law(law) for law in laws]
+    names = [law.name for law in kinds]
+    if not kinds or len(set(names)) < len(names):
+        raise ConfigError(f"choice of a law: got {', '.join(names) or 'none'}; wanted different laws.")
+    curves, _, dropped = past_warm_up(curves)
+    folds = folds_of(curves)
+    if not folds:
+        fit = fit_curves(
+            kinds[0],
+            curves,
+            delta=delta,
+            fixed={n: v for n, v in (fixed or {}).items() if n in kinds[0].names},
+        )
+        table = pd.DataFrame({"name": [kinds[0].name], "error": [np.nan], "tied": [True]})
+        return LawChoice(table, fit, tuple(names[1:]), ())
+    found: dict[str, CurveFit] = {}
+    residuals: dict[str, list[Array]] = {}
+    with one_thread():
+        for law in kinds:
+            held = {name: value for name, value in (fixed or {}).items() if name in law.names}
+            try:
+                problem = curve_problem(law, curves, delta=delta, fixed=held)
+                solution = solve_curves(problem, [problem.start(psi) for psi in law.starts or ({},)])
+                residuals[law.name] = [left_out(problem, solution, fold) for fold in folds]
+            except FitError:
+                continue
+            found[law.name] = fit_solved(problem, solution, curves, dropped=dropped)
+    if not found:
+        raise FitError(f"choice of a law: none of {', '.join(names)} can be fitted to these curves.")
+    sets = _candidates(tuple(found), averages)
+    table = _table(sets, residuals, folds)
+    members = sets[str(table["name"].iloc[0])]
+    fits = tuple(found[name] for name in members)
+    ties = tuple(str(name) for name in table["name"][table["tied"]].iloc[1:])
+    best = fits[0] if len(fits) == 1 else CurveAverage(fits)
+    return LawChoice(table, best, ties, tuple(fold.name for fold in folds))
+
+
+def _candidates(names: tuple[str, ...], averages: bool) -> dict[str, tuple[str, ...]]:
+    sets: list[tuple[str, ...]] = [(name,) for name in names]
+    if averages and len(names) > 1:
+        pairs = list(itertools.combinations(names, 2))
+        sets += pairs if len(pairs) <= MOST_PAIRS else []
+        sets += [names] if len(names) > 2 else []
+    return {" & ".join(members): members for members in sets}
+
+
+def _table(
+    sets: Mapping[str, tuple[str, ...]], residuals: Mapping[str, list[Array]], folds: tuple[Fold, ...]
+) -> pd.DataFrame:
+    errors = np.array(
+        [
+            [
+                np.abs(np.mean([residuals[name][fold] for name in members], axis=0)).mean()
+                for fold in range(len(folds))
+            ]
+            for members in sets.values()
+        ]
+    )
+    mean = errors.mean(axis=1)
+    order = np.argsort(mean, kind="stable")
+    behind = errors - errors[order[0]]
+    noise = behind.std(axis=1, ddof=1) / np.sqrt(len(folds)) if len(folds) > 1 else np.zeros(len(mean))
+    frame = pd.DataFrame({"name": list(sets), "error": mean, "tied": behind.mean(axis=1) <= noise})
+    for index, fold in enumerate(folds):
+        frame[fold.name] = errors[:, index]
+    return frame.iloc[order].reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""Decisions about the schedule of continual pre-training, from fitted laws of loss curves."""
