@@ -15,7 +15,7 @@ from benchmarks.points import fit_data, point_fit, raw_parameters, read_points
 from benchmarks.published_recipe import GRID, run_recipe
 from benchmarks.random_starts import run_random_starts
 from benchmarks.synthetic import chinchilla_points
-from dcpt.fit.objective import HUBER_DELTA
+from dcpt.laws.law import HUBER_DELTA
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:

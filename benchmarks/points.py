@@ -9,11 +9,12 @@ import pandas as pd
 
 from dcpt.core.errors import DataError
 from dcpt.fit.dataset import FitData, Units, unit_near
-from dcpt.fit.objective import HUBER_DELTA, Problem
+from dcpt.fit.objective import Problem
 from dcpt.fit.solve import Solution, solve
 from dcpt.fit.space import free_space
 from dcpt.fit.starts import start_grid
 from dcpt.laws import get_law
+from dcpt.laws.law import HUBER_DELTA
 
 
 def read_points(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.critical_law import CriticalRatioLaw, fit_critical_ratio
 from dcpt.fit.dataset import FitData, Units, prepare, unit_near
 from dcpt.fit.holdout import point_fit
-from dcpt.fit.objective import HUBER_DELTA
 from dcpt.fit.space import free_space
 from dcpt.laws.critical_ratio import (
     EPSILON,
@@ -26,6 +25,7 @@ from dcpt.laws.critical_ratio import (
     critical_time,
     feasible_ratios,
 )
+from dcpt.laws.law import HUBER_DELTA
 from dcpt.laws.registry import get_law
 
 Array = NDArray[np.float64]

@@ -171,11 +171,8 @@ def prepare(
     inside = ((r > 0) & (r < 1)) | np.isnan(r)
     fitted = positive & (inside | corners)
     if not fitted.any():
-        raise DataError(
-            f"evaluation set {eval_set!r}: none of its {len(every)} rows is the end of a schedule with D > 0"
-            + ("." if corners else " and 0 < r < 1."),
-            hint="annealed ends carry phase = end; a law without schedule is not fitted on other points",
-        )
+        outside = int((positive & ~inside).sum())
+        raise _none_fitted(eval_set, len(every), {**dropped, "with r = 0 or r = 1": outside})
     D = frame["D"].to_numpy(float)
     N = frame["N"].to_numpy(float)
     bases = start_losses(table, eval_set, metric)
@@ -204,6 +201,26 @@ def prepare(
     dropped["r = 0 or r = 1"] = int(outside.sum())
     kept = {reason: count for reason, count in dropped.items() if count}
     return replace(whole.take(fitted), dropped=kept), whole.take(outside)
+
+
+_NOT_FITTED = {
+    "before continual pre-training, D = 0": "give losses after some training: rows with D > 0",
+    "not the end of a schedule": "annealed ends carry phase = end; a law without schedule is not fitted on "
+    "other points",
+    "with r = 0 or r = 1": "fit these ratios too: --corners (corners=True)",
+}
+"""Why a row is not fitted to what the user can do about it."""
+
+
+def _none_fitted(eval_set: str, rows: int, reasons: Mapping[str, int]) -> DataError:
+    """What to say of a set without a row to fit: how many rows each reason takes, and help for the most."""
+    found = {reason: count for reason, count in reasons.items() if count}
+    most = max(found, key=lambda reason: found[reason])
+    parts = ", ".join(f"{count} {reason}" for reason, count in found.items())
+    return DataError(
+        f"evaluation set {eval_set!r}: none of its {rows} rows can be fitted ({parts}).",
+        hint=_NOT_FITTED[most],
+    )
 
 
 def _extra(frame: pd.DataFrame, law: Law | None, bases: Mapping[str, Bases]) -> dict[str, Array]:

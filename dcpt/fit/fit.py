@@ -13,6 +13,7 @@ from dcpt.core.errors import ConfigError, DcptError, FitError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.annealing import table_annealing
 from dcpt.fit.bootstrap import DRAWS, resample
+from dcpt.fit.constraints import Constraints, read_constraints
 from dcpt.fit.dataset import FitData, prepare
 from dcpt.fit.default_laws import default_laws, for_side
 from dcpt.fit.diagnose import check_design, diagnose
@@ -22,7 +23,7 @@ from dcpt.fit.holdout import LEVEL, score_holdouts
 from dcpt.fit.law_fit import LawFit
 from dcpt.fit.law_fit_json import round_draws
 from dcpt.fit.noise import seed_noise
-from dcpt.fit.objective import HUBER_DELTA, Problem
+from dcpt.fit.objective import Problem
 from dcpt.fit.profile import profile
 from dcpt.fit.report_numbers import fit_quality
 from dcpt.fit.residuals import residual_sigma
@@ -44,7 +45,7 @@ def fit_law(
     corners: bool = False,
     bootstrap: int = DRAWS,
     seed: int = 0,
-    delta: float = HUBER_DELTA,
+    delta: float | None = None,
     holdouts: bool = True,
     profiles: bool = False,
     metric: str = "loss",
@@ -62,16 +63,17 @@ def fit_law(
         Measured losses; rows with phase ``end`` and D > 0 are fitted.
     eval_set, metric : str
         Which loss.
-    params : lmfit.Parameters, optional
-        From ``law.lmfit_parameters()``, with parameters fixed, bounded or tied (`expr`).
+    params : lmfit.Parameters or Constraints, optional
+        From ``law.lmfit_parameters()``, with parameters fixed, bounded or tied (`expr`), in the units of
+        the fit; or `dcpt.fit.constraints.Constraints` in raw ones.
     corners : bool
         Also fit rows with r = 0 or r = 1.
     bootstrap : int
         Number of refits to resampled runs; 0 for none.
     seed : int
         Seed of the resampling.
-    delta : float
-        Huber threshold of the log residual.
+    delta : float, optional
+        Huber threshold of the log residual; by default the law's own (`Law.delta`).
     holdouts : bool
         Whether to score refits that leave out the largest N, each inner ratio and the largest D.
     profiles : bool
@@ -117,7 +119,7 @@ def fit_data(
     params: Any = None,
     bootstrap: int = DRAWS,
     seed: int = 0,
-    delta: float = HUBER_DELTA,
+    delta: float | None = None,
     holdouts: bool = True,
     profiles: bool = False,
 ) -> LawFit:
@@ -136,9 +138,13 @@ def fit_data(
         )
     if bootstrap < 0:
         raise ConfigError(f"fit: bootstrap is {bootstrap}; wanted 0 refits or more.")
+    delta = law.delta if delta is None else float(delta)
     if not delta > 0:
         raise ConfigError(f"fit: delta is {delta}; wanted a Huber threshold above 0.")
-    space = read_params(law, params)
+    if isinstance(params, Constraints):
+        space = read_constraints(law, params, data.units)
+    else:
+        space = read_params(law, params)
     check_design(law, data, space)
     problem = Problem(law, data, space, delta)
     solution = solve(problem, start_grid(law, data, space))
@@ -160,7 +166,7 @@ def fit_data(
         ranges={name: _range(getattr(data, name)) for name in "NDr"},
         status=solution.status,
         objective=solution.objective,
-        delta=float(delta),
+        delta=delta,
         agree=solution.agree,
         starts=solution.starts,
         draws_converged=draws.converged,
@@ -184,7 +190,9 @@ def fit_data(
 
 
 def _profiles(problem: Problem, solution: Solution) -> dict[str, tuple[float, float]]:
-    return {name: (item.lo, item.hi) for name, item in profile(problem, solution, level=LEVEL).items()}
+    # A coefficient that is free by its raw value has no profile in the units of the fit.
+    names = [name for name in problem.space.free_names if name not in problem.space.raw]
+    return {name: (item.lo, item.hi) for name, item in profile(problem, solution, names, level=LEVEL).items()}
 
 
 def _range(values: Array) -> tuple[float, float]:

@@ -157,12 +157,13 @@ def _refit(model: Fitter, data: FitData, split: Split) -> tuple[Array, bool] | s
     return answer, converged
 
 
-def law_fitter(law: Law, delta: float) -> Fitter:
-    """Fit a law with all parameters free, point fit only."""
+def law_fitter(law: Law, delta: float | None = None) -> Fitter:
+    """Fit a law with all parameters free, point fit only; `delta` is by default the law's own."""
     space = free_space(law)
+    threshold = law.delta if delta is None else delta
 
     def fit(rows: FitData) -> tuple[Callable[[FitData], Array], bool]:
-        _, solution = point_fit(law, rows, space, delta)
+        _, solution = point_fit(law, rows, space, threshold)
         return (lambda left: law.evaluate(solution.theta, left.inputs)), solution.status != "max_iter"
 
     return fit

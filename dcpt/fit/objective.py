@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 from dcpt.fit.dataset import FitData
 from dcpt.fit.evaluator import Evaluator
 from dcpt.fit.space import Space
-from dcpt.laws.law import Law
+from dcpt.laws.law import HUBER_DELTA, Law
 
 Array = NDArray[np.float64]
-
-HUBER_DELTA = 1e-3
-"""Log residual from which the loss grows linearly: Hoffmann et al. 2022 (arXiv:2203.15556), Sec. 3.3;
-Que et al. 2024 (arXiv:2406.01375), App. E.3."""
 
 _TINY = 1e-300
 

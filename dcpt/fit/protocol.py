@@ -15,11 +15,11 @@ from dcpt.core.errors import ConfigError, DataError, FitError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.dataset import FitData, prepare
 from dcpt.fit.held_out import HeldOut, hold_out, law_fitter, laws_of, rows_for, sets_of
-from dcpt.fit.objective import HUBER_DELTA, huber
+from dcpt.fit.objective import huber
 from dcpt.fit.score import D_SEGMENT, RATIO_PAIR, SIZE
 from dcpt.fit.splits import make_splits
 from dcpt.fit.threads import one_thread
-from dcpt.laws.law import Law
+from dcpt.laws.law import HUBER_DELTA, Law
 
 Array = NDArray[np.float64]
 

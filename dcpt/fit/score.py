@@ -15,6 +15,7 @@ RATIO = "ratio"
 SIZE = "size"
 D_SEGMENT = "D segment"
 RATIO_PAIR = "ratio pair"
+DOMAIN_ALONE = "domain"
 DOMAIN_PAIR = "domain pair"
 TOP_COMPUTE = "top compute"
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
-from dcpt.fit.tied import feasible, narrow, resolve_ties, within
+from dcpt.fit.safe_formula import corners, read_tie
+from dcpt.fit.tied import RAW, feasible, narrow, resolve_ties, within
+from dcpt.laws.formula import to_sympy
 from dcpt.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -36,6 +38,8 @@ class Space:
         Name to value.
     ties : mapping
         Name to its expression over other parameters.
+    raw : tuple of str
+        Coefficients whose raw values are free, rather than those in the units of the fit.
     """
 
     names: tuple[str, ...]
@@ -44,13 +48,16 @@ class Space:
     upper: Array
     fixed: Mapping[str, float] = field(default_factory=dict)
     ties: Mapping[str, str] = field(default_factory=dict)
+    raw: tuple[str, ...] = ()
     _tied: Callable[..., Any] | None = None
     _anchor: Array | None = None
+    _box: tuple[Array, Array] | None = None
+    _factors: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def plain(self) -> bool:
-        """Whether no parameter is tied, so that the map from free to all is the identity."""
-        return not self.ties
+        """Whether no parameter follows from others, so that the map from free to all is the identity."""
+        return self._tied is None
 
     @property
     def free_names(self) -> tuple[str, ...]:
@@ -60,7 +67,8 @@ class Space:
     @property
     def box(self) -> tuple[Array, Array]:
         """Bounds of the free parameters, each of shape (q,)."""
-        return self.lower[self.free], self.upper[self.free]
+        lower, upper = self._box or (self.lower, self.upper)
+        return lower[self.free], upper[self.free]
 
     def shrink(self, theta: Array) -> Array:
         """Free parameters of full vectors, shape (..., p) to (..., q), moved inside the bounds.
@@ -68,7 +76,12 @@ class Space:
         Vectors whose tied parameters would leave theirs are moved towards one where none does.
         """
         lower, upper = self.box
-        u = np.asarray(np.clip(theta[..., self.free], lower, upper))
+        found = theta[..., self.free]
+        for name in self.raw:
+            with np.errstate(all="ignore"):
+                factor = self._factors[name](*(theta[..., index] for index in range(theta.shape[-1])))
+            found[..., self.free_names.index(name)] = theta[..., self.names.index(name)] / factor
+        u = np.asarray(np.clip(np.nan_to_num(found), lower, upper))
         if self._anchor is None:
             return u
         target = np.where(np.isnan(self._anchor), u, self._anchor)
@@ -96,7 +109,7 @@ class Space:
         slope[..., self.free, np.arange(len(self.free))] = 1.0
         with np.errstate(all="ignore"):
             values, slopes = self._tied(*(u[..., index] for index in range(u.shape[-1])))
-        for name, value, row in zip(self.ties, values, slopes, strict=True):
+        for name, value, row in zip((*self.ties, *self.raw), values, slopes, strict=True):
             index = self.names.index(name)
             inside = within(value, self.lower[index], self.upper[index])
             theta[..., index] = np.where(inside, np.clip(value, self.lower[index], self.upper[index]), np.nan)
@@ -156,17 +169,64 @@ def read_params(law: Law, params: Any) -> Space:
                     f"[{law.lower[index]:g}, {law.upper[index]:g}].",
                     hint=f"to hold it at one value, use params[{name!r}].set(value=..., vary=False)",
                 )
+    return make_space(law, lower, upper, fixed, ties)
+
+
+def make_space(
+    law: Law,
+    lower: Array,
+    upper: Array,
+    fixed: Mapping[str, float],
+    ties: Mapping[str, str],
+    raw: Mapping[str, tuple[float, float, str]] | None = None,
+) -> Space:
+    """The space that bounds, held values and ties leave.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    lower, upper : ndarray, shape (p,)
+        Bounds in the units of the fit.
+    fixed, ties : mapping
+        As in `Space`, in the units of the fit.
+    raw : mapping, optional
+        Coefficient to the bounds of its raw value and the formula of its value in the units of the fit,
+        divided by the raw one, over exponents.
+
+    Raises
+    ------
+    ConfigError
+        When nothing is left to fit, or a tie has no value inside the bounds.
+    """
+    raw = raw or {}
     held = {*fixed, *ties}
     free = np.array([i for i, name in enumerate(law.names) if name not in held], dtype=np.int64)
     if not len(free):
         raise ConfigError(f"law {law.name}: every parameter is fixed or tied; nothing is left to fit.")
-    if not ties:
+    if not ties and not raw:
         return Space(law.names, free, lower, upper, fixed)
-    expressions = resolve_ties(law, ties, fixed, [law.names[index] for index in free])
-    narrow(law, ties, expressions, lower, upper)
-    tied = _compile_ties(expressions, [law.names[index] for index in free])
-    anchor = feasible(law, ties, expressions, lower, upper)
-    return Space(law.names, free, lower, upper, fixed, ties, tied, anchor[free])
+    symbols = [RAW + law.names[index] if law.names[index] in raw else law.names[index] for index in free]
+    every = {**ties, **{name: f"{RAW}{name}*{text}" for name, (_, _, text) in raw.items()}}
+    box = (lower.copy(), upper.copy())
+    for name, (low, high, _) in raw.items():
+        index = law.names.index(name)
+        box[0][index], box[1][index] = low, high
+    expressions = resolve_ties(law, every, fixed, symbols)
+    narrow(law, every, expressions, (lower, upper), box)
+    tied = _compile_ties(expressions, symbols)
+    anchor = feasible(law, every, expressions, (lower, upper), box)
+    factors = {name: _compile_factor(law, text) for name, (_, _, text) in raw.items()}
+    return Space(law.names, free, lower, upper, fixed, ties, tuple(raw), tied, anchor[free], box, factors)
+
+
+def _compile_factor(law: Law, text: str) -> Callable[..., Any]:
+    import sympy
+
+    symbols = {name: sympy.Symbol(name) for name in law.names}
+    expression = to_sympy(read_tie(text, f"law {law.name}"), symbols)
+    made: Callable[..., Any] = sympy.lambdify(list(symbols.values()), expression, modules="numpy")
+    return made
 
 
 def _compile_ties(expressions: Mapping[str, Any], free: Sequence[str]) -> Callable[..., Any]:
@@ -175,5 +235,5 @@ def _compile_ties(expressions: Mapping[str, Any], free: Sequence[str]) -> Callab
     arguments = [sympy.Symbol(name) for name in free]
     slopes = [[sympy.diff(item, argument) for argument in arguments] for item in expressions.values()]
     parts = [list(expressions.values()), slopes]
-    tied: Callable[..., Any] = sympy.lambdify(arguments, parts, modules="numpy")
+    tied: Callable[..., Any] = sympy.lambdify(arguments, parts, modules=[corners()[1], "numpy"])
     return tied

@@ -16,6 +16,7 @@ from dcpt.core.quantity import format_quantity
 from dcpt.fit.dataset import FitData
 from dcpt.fit.score import (
     D_SEGMENT,
+    DOMAIN_ALONE,
     DOMAIN_PAIR,
     LARGEST_D,
     LARGEST_N,
@@ -39,6 +40,9 @@ SEGMENTS = 3
 
 MOST_PAIRS = 66
 """Most pairs of ratios (all of 12); of more, as many evenly spread ones are taken."""
+
+LEAST_DOMAINS = MappingProxyType({DOMAIN_ALONE: 3, DOMAIN_PAIR: 4})
+"""Domains from which one or two are left out: two must stay, or no law can tell domains apart."""
 
 _SAME = 1e-9
 
@@ -121,12 +125,21 @@ def _token_segments(data: FitData) -> Iterator[Split]:
         yield Split(D_SEGMENT, float(part[0]), out, span, _beyond(data.D, out))
 
 
+def _each_domain(data: FitData) -> Iterator[Split]:
+    codes = data.extra.get("domain")
+    known = np.unique(codes) if codes is not None else np.empty(0)
+    if codes is None or len(known) < LEAST_DOMAINS[DOMAIN_ALONE]:
+        return
+    for code in known:
+        yield Split(DOMAIN_ALONE, float(code), codes == code, f"domain {code:g}")
+
+
 def _domain_pairs(data: FitData) -> Iterator[Split]:
     codes = data.extra.get("domain")
     if codes is None:
         return
     known = np.unique(codes)
-    if len(known) < 4:
+    if len(known) < LEAST_DOMAINS[DOMAIN_PAIR]:
         return
     for one, two in _thin(list(combinations(known, 2)), MOST_PAIRS):
         out = (codes == one) | (codes == two)
@@ -153,6 +166,7 @@ SPLITS: MappingProxyType[str, Callable[[FitData], Iterator[Split]]] = MappingPro
         SIZE: _each_size,
         D_SEGMENT: _token_segments,
         RATIO_PAIR: _ratio_pairs,
+        DOMAIN_ALONE: _each_domain,
         DOMAIN_PAIR: _domain_pairs,
         TOP_COMPUTE: _top_compute,
     }

@@ -148,11 +148,16 @@ def _span(fit: LawFit, symbol: str) -> str:
 
 def _parameter_lines(fit: LawFit, level: float) -> list[str]:
     frame = parameter_frame(fit, level)
-    lines = [f"  {'':6} {'value':>10} {f'{100 * level:g} % interval':>22}"]
+    # Profiles are made at the level that the summary has, see `dcpt.fit.fit`.
+    heads = [f"{100 * level:g} % interval", *([f"{100 * level:g} % by profile"] if fit.profiles else [])]
+    lines = [f"  {'':6} {'value':>10}" + "".join(f" {head:>22}" for head in heads)]
     for row in frame.to_dict("records"):
-        interval = f"{row['lo']:.4g} to {row['hi']:.4g}" if len(fit.draws) else "-"
+        ends = [(row["lo"], row["hi"]) if len(fit.draws) else None]
+        if fit.profiles:
+            ends.append(fit.profiles.get(row["name"]))
+        cells = "".join(f" {'-' if pair is None else f'{pair[0]:.4g} to {pair[1]:.4g}':>22}" for pair in ends)
         note = f"  [{row['note']}]" if row["note"] else ""
-        lines.append(f"  {row['name']:6} {row['value']:10.5g} {interval:>22}  {row['meaning']}{note}")
+        lines.append(f"  {row['name']:6} {row['value']:10.5g}{cells}  {row['meaning']}{note}")
     return lines
 
 

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
-from dcpt.laws.formula import names_in, read_formula, to_sympy
+from dcpt.fit.safe_formula import as_floats, check_constants, corners, read_tie
+from dcpt.laws.formula import names_in, to_sympy
 from dcpt.laws.law import Law
+
+RAW = "raw_"
+"""Before the name of a coefficient: its value in raw units, where that is what is free."""
 
 Array = NDArray[np.float64]
 
@@ -31,6 +35,13 @@ def resolve_ties(
 ) -> dict[str, Any]:
     """Each tie as a sympy expression over the free parameters alone.
 
+    Parameters
+    ----------
+    law, ties, fixed
+        What is tied to what, and the values that are held.
+    free : sequence of str
+        Names of the free parameters, after `RAW` where they are raw values.
+
     Raises
     ------
     ConfigError
@@ -38,15 +49,17 @@ def resolve_ties(
     """
     import sympy
 
-    symbols = {name: sympy.Symbol(name) for name in law.names}
+    symbols = {name: sympy.Symbol(name) for name in (*law.names, *free)}
     expressions: dict[str, Any] = {}
-    for name, text in ties.items():
+    trees = {name: read_tie(text, _where(law, name)) for name, text in ties.items()}
+    check_constants(trees, fixed, law.name)
+    for name in ties:
         where = _where(law, name)
-        tree = read_formula(text, where)
+        tree = as_floats(trees[name])
         unknown = [used for used in names_in(tree) if used not in symbols]
         if unknown:
             raise ConfigError(f"{where}: {unknown[0]!r} is not a parameter; wanted {', '.join(law.names)}.")
-        expressions[name] = to_sympy(tree, symbols)
+        expressions[name] = to_sympy(tree, symbols, corners()[0])
     inner = {symbols[name]: expression for name, expression in expressions.items()}
     values = {symbols[name]: value for name, value in fixed.items()}
     for _ in ties:  # a tie may name another tie; each pass resolves one level
@@ -66,9 +79,15 @@ def resolve_ties(
 
 
 def narrow(
-    law: Law, ties: Mapping[str, str], expressions: Mapping[str, Any], lower: Array, upper: Array
+    law: Law,
+    ties: Mapping[str, str],
+    expressions: Mapping[str, Any],
+    bounds: tuple[Array, Array],
+    box: tuple[Array, Array],
 ) -> None:
     """Narrow, in place, the bounds of free parameters that a tied one follows from alone.
+
+    `bounds` are those of the law's parameters, `box` of what is free: raw values may be.
 
     The solver then ends on that bound where the data press on the tied parameter's, and says so. Where
     the range left is not in one piece, the bounds stay and `Space.expand` refuses the values between.
@@ -78,10 +97,11 @@ def narrow(
     ConfigError
         When a tied parameter has no value inside its bounds.
     """
+    lower, upper = box
     for name, expression in expressions.items():
         used = sorted(map(str, expression.free_symbols))
         place = law.names.index(name)
-        lo, hi = float(lower[place]), float(upper[place])
+        lo, hi = (float(bound[place]) for bound in bounds)
         if len(used) > 1:
             continue
         value = _function(expression, used)
@@ -89,7 +109,7 @@ def narrow(
             if not within(value(), lo, hi):
                 raise _nowhere(law, name, ties[name], np.atleast_1d(value()), lo, hi)
             continue
-        index = law.names.index(used[0])
+        index = _place(law, used[0])
         grid = _grid(float(lower[index]), float(upper[index]))
         found = value(grid)
         good = np.flatnonzero(within(found, lo, hi))
@@ -107,10 +127,16 @@ def narrow(
         if not least < most:
             raise _nowhere(law, name, ties[name], found, lo, hi)
         lower[index], upper[index] = least, most
+        if not used[0].startswith(RAW):
+            bounds[0][index], bounds[1][index] = least, most
 
 
 def feasible(
-    law: Law, ties: Mapping[str, str], expressions: Mapping[str, Any], lower: Array, upper: Array
+    law: Law,
+    ties: Mapping[str, str],
+    expressions: Mapping[str, Any],
+    bounds: tuple[Array, Array],
+    box: tuple[Array, Array],
 ) -> Array:
     """Values that keep every tied parameter inside its bounds, nan for parameters no tie looks at.
 
@@ -127,14 +153,15 @@ def feasible(
     anchor = np.full(len(law.names), np.nan)
     if not used:
         return anchor
-    indices = [law.names.index(name) for name in used]
+    indices = [_place(law, name) for name in used]
+    lower, upper = box
     rng = np.random.default_rng(0)
     axes = [rng.permutation(_grid(float(lower[i]), float(upper[i]), _SAMPLES // 2)) for i in indices]
     points = np.stack([axis[: min(map(len, axes))] for axis in axes])
     good = np.ones(points.shape[1], dtype=bool)
     for name, expression in expressions.items():
         place = law.names.index(name)
-        lo, hi = float(lower[place]), float(upper[place])
+        lo, hi = (float(bound[place]) for bound in bounds)
         found = np.broadcast_to(_function(expression, used)(*points), good.shape)
         good &= within(found, lo, hi)
         if not good.any():
@@ -149,7 +176,7 @@ def feasible(
 def _function(expression: Any, used: Sequence[str]) -> Callable[..., Array]:
     import sympy
 
-    made = sympy.lambdify([sympy.Symbol(name) for name in used], expression, modules="numpy")
+    made = sympy.lambdify([sympy.Symbol(name) for name in used], expression, modules=[corners()[1], "numpy"])
 
     def call(*values: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -172,6 +199,10 @@ def _edge(fits: Callable[[float], bool], inside: float, outside: float) -> float
         middle = 0.5 * (inside + outside)
         inside, outside = (middle, outside) if fits(middle) else (inside, middle)
     return inside
+
+
+def _place(law: Law, name: str) -> int:
+    return law.names.index(name if name in law.names else name.removeprefix(RAW))
 
 
 def _where(law: Law, name: str) -> str:

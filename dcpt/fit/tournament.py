@@ -25,7 +25,6 @@ from dcpt.fit.held_out import (
     rows_for,
     sets_of,
 )
-from dcpt.fit.objective import HUBER_DELTA
 from dcpt.fit.ranking import COLUMNS, OVERALL, rank_models
 from dcpt.fit.splits import DEFAULT, check_kinds, make_splits
 from dcpt.fit.threads import one_thread
@@ -50,8 +49,10 @@ class Tournament:
         unconverged (refits that stopped early).
     refused : mapping
         "law on set" (or "law on set, kind") to why it was not judged.
-    level, delta : float
-        Probability of the intervals; Huber threshold of the refits.
+    level : float
+        Probability of the intervals.
+    delta : float, optional
+        Huber threshold of the refits; None: each law's own.
     seed : int
         Seed of the intervals.
     fingerprint : str
@@ -61,7 +62,7 @@ class Tournament:
     frame: pd.DataFrame
     refused: Mapping[str, str]
     level: float
-    delta: float
+    delta: float | None
     seed: int
     fingerprint: str
 
@@ -160,7 +161,7 @@ def run_tournament(
     *,
     metric: str = "loss",
     corners: bool = False,
-    delta: float = HUBER_DELTA,
+    delta: float | None = None,
     level: float = 0.9,
     seed: int = 0,
 ) -> Tournament:
@@ -215,7 +216,7 @@ def rank_laws(
     laws: str | Law | Sequence[str | Law] = "auto",
     splits: Sequence[str] = DEFAULT,
     *,
-    delta: float = HUBER_DELTA,
+    delta: float | None = None,
     level: float = 0.9,
     seed: int = 0,
 ) -> Tournament:
@@ -234,10 +235,10 @@ def rank_laws(
     return _judge([(data, lambda law: checked_side(law, data))], judged, kinds, delta, level, seed, "")
 
 
-def _check_numbers(delta: float, level: float) -> None:
+def _check_numbers(delta: float | None, level: float) -> None:
     if not 0 < level < 1:
         raise ConfigError(f"tournament: level is {level}; wanted a share between 0 and 1.")
-    if not delta > 0:
+    if delta is not None and not delta > 0:
         raise ConfigError(f"tournament: delta is {delta}; wanted a Huber threshold above 0.")
 
 
@@ -245,7 +246,7 @@ def _judge(
     sets: Sequence[tuple[FitData, Callable[[Law], FitData]]],
     laws: Sequence[Law],
     kinds: tuple[str, ...],
-    delta: float,
+    delta: float | None,
     level: float,
     seed: int,
     fingerprint: str,

@@ -57,7 +57,7 @@ def _of_set(tournament: Tournament, eval_set: str) -> str:
             else:
                 cells += f"{value:{w}.4f}{'=' if marks.loc[model, kind] else ' '}"
         lines.append(f"  {model:{width}}{cells}{once.loc[model, 'mae_fitted']:10.4f}")
-    lines.append(f"  {_verdict(tournament, eval_set, last, once)}")
+    lines.append(f"  {verdict(tournament, eval_set, last)}")
     early = once.index[frame.groupby("model")["unconverged"].max().reindex(once.index) > 0]
     if len(early):
         lines.append(f"  refits that stopped before they converged: {', '.join(early)}")
@@ -69,9 +69,11 @@ def _head(frame: pd.DataFrame, kind: str) -> str:
     return f"{kind} ({splits})" if splits > 1 and kind != "all" else kind
 
 
-def _verdict(tournament: Tournament, eval_set: str, kind: str, once: pd.DataFrame) -> str:
+def verdict(tournament: Tournament, eval_set: str, kind: str | None = None) -> str:
+    """The winner of a set and kind of hold-out, and the models that are not told from it."""
     best, tied = tournament.winner(eval_set, kind), tournament.tied(eval_set, kind)
-    words = f"least error: {best}" + ("" if once.loc[best, "law"] else ", a baseline")
+    law = tournament.ranking(eval_set, kind)["law"].iloc[0]
+    words = f"least error: {best}" + ("" if law else ", a baseline")
     if not tied:
         return f"{words}; every other model errs more than chance explains"
     more = f" and {len(tied) - _LISTED} more" if len(tied) > _LISTED else ""

@@ -43,7 +43,8 @@ DOMAIN: Mapping[str, tuple[float, float]] = MappingProxyType(
 _COLUMN_DOMAIN = (1e-6, 1e6)
 
 HUBER_DELTA = 1e-3
-"""Huber threshold of published laws."""
+"""Log residual from which the loss grows linearly, for published laws: Hoffmann et al. 2022
+(arXiv:2203.15556), Sec. 3.3; Que et al. 2024 (arXiv:2406.01375), App. E.3."""
 
 NOISE_DELTA = 1e-2
 """Huber threshold above the noise of small runs (0.2 to 0.5 %), where the fit is nearly least squares and

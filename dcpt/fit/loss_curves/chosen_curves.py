@@ -83,11 +83,12 @@ def after(curves: Sequence[Curve], steps: int) -> list[Curve]:
     kept = []
     for curve in curves:
         switch = curve.history.switch
-        seen = (curve.steps > switch + steps) | (curve.steps <= switch)
-        if not (curve.steps[seen] > switch).any():
+        start = switch if curve.steps[-1] > switch else 0  # a base's own curve ends at the switch
+        seen = (curve.steps > start + steps) | ((curve.steps <= start) & (start > 0))
+        if not (curve.steps[seen] > start).any():
             raise ConfigError(
                 f"curve {curve.name}: has no loss beyond a burn-in of {steps} steps; its last step is "
-                f"{curve.steps[-1] - switch}."
+                f"{curve.steps[-1] - start}."
             )
         kept.append(curve.take(seen))
     return kept
@@ -106,6 +107,21 @@ def thinned(curves: Sequence[Curve], most: int) -> tuple[list[Curve], str]:
     return kept, f"there are {total} losses; {left} of them, evenly spread along the curves, are fitted."
 
 
+def unseen(others: Sequence[Curve], fitted: Sequence[Curve]) -> list[Curve]:
+    """Other curves without the losses that fitted ones have too, as branches of one trunk do.
+
+    A curve of which nothing is left is left out.
+    """
+    known = {pair for curve in fitted for pair in zip(curve.steps.tolist(), curve.loss.tolist(), strict=True)}
+    kept = []
+    for curve in others:
+        pairs = zip(curve.steps.tolist(), curve.loss.tolist(), strict=True)
+        new = np.array([pair not in known for pair in pairs])
+        if new.any():
+            kept.append(curve.take(new))
+    return kept
+
+
 def counted_once(curves: Sequence[Curve]) -> list[Array] | None:
     """Weights under which a loss that curves share counts once; None when none is shared.
 
@@ -113,7 +129,7 @@ def counted_once(curves: Sequence[Curve]) -> list[Array] | None:
     """
     keys = [
         [
-            ("" if step == curve.history.switch else group, step, loss)
+            ("" if step <= curve.history.switch else group, step, loss)
             for step, loss in zip(curve.steps.tolist(), curve.loss.tolist(), strict=True)
         ]
         for curve, group in zip(curves, groups_of(curves), strict=True)

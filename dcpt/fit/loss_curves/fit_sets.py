@@ -13,11 +13,12 @@ from dcpt.core.curve import Curve
 from dcpt.core.errors import ConfigError, FitError
 from dcpt.fit.loss_curves.average import CurveAverage
 from dcpt.fit.loss_curves.choose import CANDIDATES, choose_law
-from dcpt.fit.loss_curves.chosen_curves import check_constants, counted_once
+from dcpt.fit.loss_curves.chosen_curves import check_constants, counted_once, unseen
 from dcpt.fit.loss_curves.curve_fit import CurveFit
 from dcpt.fit.loss_curves.curve_score import score_curves
 from dcpt.fit.loss_curves.fit import DELTA, fit_curves
 from dcpt.laws.curves import CurveLaw
+from dcpt.laws.curves.cpt_dynamics import DEFAULT_LAWS
 
 KERNELS = ("", "+intrinsic-power", "+rate-power")
 """Annealing kernels that the laws of continual pre-training are tried with by default."""
@@ -39,7 +40,8 @@ class SetFits:
         Candidates that were compared on parts of the curves left out, best first: name, error, tied, folds;
         empty when one law was named.
     tests : mapping
-        Law to one row per curve that was not fitted: name, mae, rmse, mape, worst, last, losses.
+        Law, or average, to one row per curve that was not fitted: name, losses, mae, rmse, mape, worst and
+        last at losses that it shares with no fitted curve, and mae_whole over all of it, as papers have it.
     """
 
     eval_set: str
@@ -94,8 +96,13 @@ def candidates(curves: Sequence[Curve]) -> tuple[str, ...]:
     if not based and not any(varied.values()):
         return CANDIDATES
     stem = "cpt-dynamics" if based else "cpt-dynamics-unknown-base"
-    stem += ("+size" if varied["N"] else "") + ("+replay" if varied["s"] else "")
-    return tuple(f"{stem}{kernel}" for kernel in KERNELS)
+    stem += "+size" if varied["N"] else ""
+    if not varied["s"]:
+        return tuple(f"{stem}{kernel}" for kernel in KERNELS)
+    factor = DEFAULT_LAWS[curves[0].side].removeprefix("cpt-dynamics")
+    others = (law.removeprefix("cpt-dynamics") for law in DEFAULT_LAWS.values())
+    rest = tuple(f"{stem}{other}" for other in others if other != factor)
+    return (*(f"{stem}{factor}{kernel}" for kernel in KERNELS), *rest)
 
 
 def fit_set(
@@ -121,7 +128,8 @@ def fit_set(
     curves : sequence of Curve
         Curves of one evaluation set, to be fitted.
     others : sequence of Curve
-        Curves of the same set that the fits are scored on; they play no part in the choice.
+        Curves of the same set that the fits are scored on, at losses that no fitted curve has; they play no
+        part in the choice.
     only_best : bool
         Keep what predicts best, and the best single law, instead of every law.
     delta, bootstrap, seed, fixed, holdout
@@ -173,20 +181,23 @@ def fit_set(
     if not others:
         return made
     predictors = {fit.law.name: fit for fit in fits} | {" & ".join(best): made.predictor()}
-    return dataclasses.replace(
-        made, tests={name: score_each(item, others) for name, item in predictors.items()}
-    )
+    tests = {name: score_each(item, others, curves) for name, item in predictors.items()}
+    return dataclasses.replace(made, tests=tests)
 
 
-def score_each(fit: CurveFit | CurveAverage, curves: Sequence[Curve]) -> tuple[Mapping[str, Any], ...]:
-    """Errors of predictions, one row per curve."""
+def score_each(
+    fit: CurveFit | CurveAverage, curves: Sequence[Curve], fitted: Sequence[Curve] = ()
+) -> tuple[Mapping[str, Any], ...]:
+    """Errors of predictions, one row per curve that has losses which no fitted curve has."""
+    whole = {curve.name: curve for curve in curves}
     rows = []
-    for curve in curves:
+    for curve in unseen(curves, fitted):
         predicted = np.asarray(fit.mean(curve), dtype=np.float64)
         if not np.isfinite(predicted).all():
             raise FitError(f"law {fit.name}: the prediction of curve {curve.name} is not finite.")
         score = dataclasses.asdict(score_curves([curve.loss], [predicted]))
-        rows.append({"name": curve.name, "losses": len(curve), **score})
+        mae = fit.score_on([whole[curve.name]]).mae
+        rows.append({"name": curve.name, "losses": len(curve), **score, "mae_whole": mae})
     return tuple(rows)
 
 

@@ -11,6 +11,7 @@ from dcpt.core.curve import Curve
 from dcpt.core.errors import DataError
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.core.table_rows import RUN
+from dcpt.fit.loss_curves.base_curves import BASE, ON_THE_WAY, base_curve, base_loss, base_of, bases_alone
 from dcpt.fit.loss_curves.curve_rows import SWITCH, CurveRows
 from dcpt.fit.loss_curves.run_history import HistoryOptions, run_history
 from dcpt.fit.loss_curves.trunks import stitch
@@ -37,7 +38,8 @@ def curves_of(
 
     The rate of every step comes from a run's schedule, that of its base in front, or else from its logged
     rates. A branch of a trunk gets the trunk's losses up to where it leaves it, and its group; so does a run
-    from a base that base's loss, at the last step of pre-training.
+    from a base that base's loss, at the last step of pre-training. What a base lost on the way there is a
+    curve of its own.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def curves_of(
     options : HistoryOptions
         What the table does not say.
     base_point : bool
-        Whether the loss of the base is a point of the curves; laws of an unknown base have none there.
+        Whether losses of the base are fitted; laws of an unknown base have none there.
 
     Raises
     ------
@@ -59,35 +61,37 @@ def curves_of(
     if not len(frame):
         raise DataError(f"evaluation set {eval_set!r} is not there; found {', '.join(rows.eval_sets)}.")
     side = _side(frame, eval_set)
-    bases = rows.frame[rows.frame["phase"] == "base"]
+    of_base = rows.frame["phase"].isin((BASE, ON_THE_WAY))
+    bases = rows.frame[of_base]
     every = dict(iter(rows.frame.groupby("run_id", sort=False)))
     made: list[Curve] = []
     notes: list[str] = []
     assumed: dict[str, int] = {}
     known: dict[str, None] = {}
     counterpart = GENERAL + eval_set.removeprefix(side) if eval_set.startswith(side) else ""
-    for name, own in frame[frame["phase"] != "base"].groupby("run_id", sort=False):
+    before: dict[str, Curve] = {}
+    for name, own in frame[~of_base.loc[frame.index]].groupby("run_id", sort=False):
         own = own.sort_values("step")
         history, offset, taken = run_history(str(name), every[name], options)
         if taken:
             assumed[str(name)] = taken
-        base = _base_row(bases, own, eval_set)
+        base = base_of(bases, own)
         text = str(own["base_schedule"].iloc[0])
         if not text and options.base_schedule is not None:
             text = options.base_schedule.text
         if text:
             known[text] = None
         given = _given(own, side)
-        if base is None and history.switch and own["step"].iloc[0] + offset == history.switch:
-            base = float(own["value"].iloc[0])
-        L0, G0 = base, _base_row(bases, own, counterpart)
+        L0, G0 = base_loss(base, eval_set), base_loss(base, counterpart)
+        if L0 is None and history.switch and own["step"].iloc[0] + offset == history.switch:
+            L0 = float(own["value"].iloc[0])
         given |= {key: value for key, value in (("L0", L0), ("G0", G0)) if value is not None}
         if history.switch:
             given[CPT_PEAK] = float(history.rates[history.switch :].max())
         steps = own["step"].to_numpy(np.int64) + offset
         loss = own["value"].to_numpy(np.float64)
-        if base_point and base is not None and history.switch and steps[0] > history.switch:
-            steps, loss = np.insert(steps, 0, history.switch), np.insert(loss, 0, base)
+        if base_point and L0 is not None and history.switch and steps[0] > history.switch:
+            steps, loss = np.insert(steps, 0, history.switch), np.insert(loss, 0, L0)
         seen = steps > (0 if base_point else history.switch)
         if not seen.any():
             continue
@@ -96,13 +100,21 @@ def curves_of(
                 str(name), history, steps[seen], loss[seen], given, _group(own), eval_set=eval_set, side=side
             )
         )
+        if base_point and base is not None and history.switch and base["run_id"].iloc[0] not in before:
+            front = base_curve(base, eval_set, made[-1])
+            before |= {} if front is None else {front.name: front}
+    if not made:
+        made = list(bases_alone(bases, eval_set, side, options))
     if not made:
         raise DataError(f"evaluation set {eval_set!r}: no run has a loss beyond its start.")
     lives = {str(name): _life(own) for name, own in every.items()}
     stitched, contained = stitch(made, lives)
     if contained:
+        notes.append(f"{', '.join(contained)}: all losses stand in branches too; it is no curve of its own.")
+    if before:
         notes.append(
-            f"{', '.join(contained)}: all losses stand in the branches as well; no curve of its own."
+            f"{', '.join(before)}: losses of pre-training are fitted too; --where phase!={ON_THE_WAY} leaves "
+            "them out, --burn-in STEPS the first of them."
         )
     if assumed:
         name, first = next(iter(assumed.items()))
@@ -110,7 +122,7 @@ def curves_of(
             f"Logs of {len(assumed)} runs begin after their start (that of {name} at step {first}) and no "
             "warm-up is told: the steps in front are taken for a linear one. --warmup STEPS says it."
         )
-    return Curves(tuple(stitched), tuple(dict.fromkeys(notes)), tuple(known))
+    return Curves((*before.values(), *stitched), tuple(dict.fromkeys(notes)), tuple(known))
 
 
 def _side(frame: pd.DataFrame, eval_set: str) -> str:
@@ -123,16 +135,6 @@ def _side(frame: pd.DataFrame, eval_set: str) -> str:
             hint=f"say which side it measures: --role {eval_set}={DOMAIN}",
         )
     return GENERAL
-
-
-def _base_row(bases: pd.DataFrame, own: pd.DataFrame, eval_set: str) -> float | None:
-    """Loss of the base a run started from; None where it is not there, or more than one could be meant."""
-    first = own.iloc[0]
-    fits = (bases["eval_set"] == eval_set) & (bases["N"] == first["N"])
-    if first["base_schedule"]:
-        fits &= bases["schedule"] == first["base_schedule"]
-    values = bases.loc[fits, "value"].unique()
-    return float(values[0]) if len(values) == 1 else None
 
 
 def _given(own: pd.DataFrame, side: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ _STATUS = {
     "bound_hit": "converged, with a parameter on a bound",
     "max_iter": "NOT converged",
 }
-_ERRORS = ("mae", "rmse", "mape", "worst", "last")
+_ERRORS = ("mae", "rmse", "mape", "worst", "last", "mae_whole")
 
 
 def parameter_frame(fit: CurveFit, level: float = LEVEL) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def _tests(item: SetFits) -> Iterator[str]:
 
 
 def error_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Errors of curves as a table: name, losses, mae, rmse, mape, worst, last."""
+    """Errors of curves as a table: name, losses, mae, rmse, mape, worst, last, mae_whole."""
     return pd.DataFrame([{name: row[name] for name in ("name", "losses", *_ERRORS)} for row in rows])
 
 

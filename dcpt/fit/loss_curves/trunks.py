@@ -73,13 +73,16 @@ def _common(one: Curve, other: Curve) -> int:
     return n if same.all() else int(np.argmin(same))
 
 
+def _points(curve: Curve) -> set[tuple[int, float]]:
+    return set(zip(curve.steps.tolist(), curve.loss.tolist(), strict=True))
+
+
 def _grouped(curves: list[Curve], trunk_of: Mapping[str, str]) -> tuple[list[Curve], tuple[str, ...]]:
     groups = {curve.name: curve.group for curve in curves}
     contained = []
     for name in dict.fromkeys(trunk_of.values()):
-        own = next(curve for curve in curves if curve.name == name)
-        branches = [curve for curve in curves if trunk_of.get(curve.name) == name]
-        if any(set(own.steps.tolist()) <= set(branch.steps.tolist()) for branch in branches):
+        own = _points(next(curve for curve in curves if curve.name == name))
+        if any(own <= _points(curve) for curve in curves if trunk_of.get(curve.name) == name):
             contained.append(name)
     made = [
         replace(curve, group=groups[trunk_of[curve.name]]) if curve.name in trunk_of else curve

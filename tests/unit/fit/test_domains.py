@@ -10,6 +10,8 @@ from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.domains import ShortRun, short_run_coefficients, stack_domains
 from dcpt.fit.fit import fit_data
+from dcpt.fit.left_domains import leave_domains_out
+from dcpt.fit.short_run import common_short_run
 from dcpt.fit.tournament import rank_laws
 from dcpt.fit.two_stage import fit_two_stage
 from dcpt.laws import get_law
@@ -69,6 +71,50 @@ def test_a_missing_short_run_is_named(tables) -> None:
         stack_domains(tables, ShortRun(1e6, 0.5, (1e6, 2e6, 1e7)))
     with pytest.raises(ConfigError, match="no table"):
         stack_domains({})
+
+
+def test_every_pair_of_domains_is_left_out_and_predicted(tables) -> None:
+    """The losses differ by domain through their start alone: the law that looks at it wins on every pair."""
+    found = leave_domains_out(tables, ["cross-d-cpt-k1", "d-cpt"], run=RUN)
+    assert len(found.by_choice) == 6
+    assert found.by_choice.columns[0] == found.tournament.winner("domain") == "cross-d-cpt-k1"
+    frame = found.frame[found.frame["model"] == "cross-d-cpt-k1"]
+    assert len(frame) == 12
+    assert (frame["rows"] == 27).all()
+    inner = frame[frame["left_out"] == "sea + tax"]  # between the two domains that stay
+    blind = found.frame[(found.frame["model"] == "d-cpt") & (found.frame["left_out"] == "sea + tax")]
+    assert (inner["mape"].to_numpy() < 0.7 * blind["mape"].to_numpy()).all()
+    mean = found.tournament.ranking("domain").set_index("model")["mae"]
+    assert found.by_choice.mean()[mean.index].tolist() == pytest.approx(mean.tolist())
+    assert "sea + tax" in found.summary()
+
+
+def test_one_domain_at_a_time_and_too_few(tables) -> None:
+    three = {name: tables[name] for name in ("ore", "sea", "zoo")}
+    with pytest.raises(ConfigError, match=r"leaving out 2 of 3 domains \(ore, sea, zoo\).*wanted 4"):
+        leave_domains_out(three, run=RUN)
+    found = leave_domains_out(three, ["cross-d-cpt-k1"], left_out=1, run=RUN)
+    assert sorted(found.by_choice.index) == ["ore", "sea", "zoo"]
+
+
+def test_the_cheapest_short_run_that_all_tables_have(tables) -> None:
+    """Smallest size, largest share; 5M and 10M are the readings whose second is half the third."""
+    assert common_short_run(tables) == ShortRun(1e6, 0.8, (1e6, 5e6, 1e7))
+    frame = tables["ore"].frame
+    fewer = LossTable(frame[(frame["r"] != 0.8) | (frame["N"] > 1e6)])
+    assert common_short_run({**tables, "ore": fewer}).r == 0.5
+    with pytest.raises(DataError, match="share no short run"):
+        common_short_run({**tables, "ore": LossTable(frame[frame["D"] != 5e6])})
+
+
+def test_tokens_of_the_papers_readings() -> None:
+    """Que et al. 2024: D runs from 0.1311B (1,000 steps) to 26B (200k steps), 131,072 tokens a step."""
+    run = ShortRun.at_steps(0.5e9, 0.5, 131_072)
+    assert run.D[0] == pytest.approx(0.1311e9, rel=3e-4)
+    assert run.D == (131_072_000, 655_360_000, 1_310_720_000)
+    assert ShortRun.at_steps(1, 0.5, 131_072, (1, 2, 200_000)).D[2] == pytest.approx(26.2e9, rel=1e-3)
+    with pytest.raises(ConfigError, match="steps that grow"):
+        ShortRun.at_steps(0.5e9, 0.5, 131_072, (1000, 500, 2000))
 
 
 def test_two_stages_hold_what_the_scratch_runs_say() -> None:

@@ -18,9 +18,9 @@ from dcpt.laws import get_law
 SIZES = (1e6, 4e6, 1.6e7, 6.4e7)
 SURFACE = dict(b=-0.04, g=-0.08, u=-0.004, v=0.006, w=-0.01)
 TRUTH = {
-    "anchored-shift": dict(Q=0.2, p=0.1, h=0.3, S=0.25, v=-0.05, eps=0.02, w=0.1, c=1.2),
+    "anchored-shift": dict(Q=0.2, p=0.1, g=0.2, h=0.3, S=0.25, v=-0.05, eps=0.02, w=0.1, c=1.2),
     "anchored-surface": dict(**SURFACE, c=-0.05, d=-0.01, p=-0.004, q=0.002),
-    "base-surface": dict(**SURFACE, c=1.0, a=1.1, p=0.06, q=-0.02, x=0.003, y=-0.02),
+    "base-surface": dict(**SURFACE, c=1.0, a=1.1, p=0.06, q=-0.02, x=0.003, y=-0.02, Q=8.0),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dcpt.core.errors import ConfigError, DataError
@@ -111,3 +112,41 @@ def test_a_missing_column_is_named_beside_those_of_the_file(tmp_path: Path) -> N
     path.write_text("params,tokens,pct,set,loss\n1,2,3,domain,4\n")
     with pytest.raises(DataError, match=r"column 'N' is missing; found params, tokens, pct, set, loss"):
         read_csv(path)
+
+
+@pytest.mark.parametrize("roles", [{}, {"x": "domain"}])
+def test_a_header_alone_names_its_columns(tmp_path: Path, roles: dict[str, str]) -> None:
+    with pytest.raises(DataError, match=r"empty: a header \(params, tokens, loss\) and no rows"):
+        read_csv(write(tmp_path, "params,tokens,loss\n"), roles=roles, melt=bool(roles))
+
+
+TWO_SETS = "N,D,value,{name}\n" + "".join(
+    f"{N}e6,1e9,{3 - N / 9 + (s == 'b')},{s}\n" for N in (1, 2, 4) for s in "ab"
+)
+
+
+def test_sets_that_are_taken_for_one_are_said(tmp_path: Path) -> None:
+    """A column that tells rows of one design apart, or is called as such columns are."""
+    for name in ("which", "dataset"):
+        _, report = read_csv(write(tmp_path, TWO_SETS.format(name=name)))
+        assert any(f"--map eval_set={name}" in note and "(a, b)" in note for note in report.notes)
+    _, mapped = read_csv(write(tmp_path, TWO_SETS.format(name="which")), {"eval_set": "which"})
+    assert not mapped.notes
+    one = "N,D,value,note\n" + "".join(f"{N}e6,1e9,{3 - N / 9},{N % 2}x\n" for N in (1, 2, 4))
+    assert not read_csv(write(tmp_path, one))[1].notes
+
+
+def test_schedules_are_kept_and_may_be_empty(tmp_path: Path) -> None:
+    """A base has no base schedule; a column of another name is mapped."""
+    text = "wsd(peak=0.001, steps=10, decay=2, shape=1-sqrt)"
+    frame = pd.DataFrame(
+        {
+            "run_id": ["a", "b"], "N": [1e6, 1e6], "D": [0, 1e6], "r": [0, 0.5], "value": [3.0, 2.5],
+            "eval_set": "general", "plan": text, "base_schedule": ["", text],
+        }
+    )  # fmt: skip
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    table, report = read_csv(tmp_path / "runs.csv", columns={"schedule": "plan"})
+    assert not report.dropped
+    assert table.frame["schedule"].tolist() == [text, text]
+    assert table.frame["base_schedule"].tolist() == ["", text]

@@ -51,7 +51,9 @@ def true_losses(side: str, joined: JoinedSchedule, steps: np.ndarray, r: float, 
     return law_of(mixtures).evaluate(truth_of(side, mixtures), [curve])
 
 
-def table(ratios: tuple[float, ...] = (0.5,), noise: float = 1e-3, seed: int = 0) -> pd.DataFrame:
+def table(
+    ratios: tuple[float, ...] = (0.5,), noise: float = 1e-3, seed: int = 0, pretraining: bool = False
+) -> pd.DataFrame:
     """What `dcpt sweep run` writes: a base, trunks, branches from them, and a schedule of its own."""
     draw = np.random.default_rng(seed)
     rows = []
@@ -88,7 +90,27 @@ def table(ratios: tuple[float, ...] = (0.5,), noise: float = 1e-3, seed: int = 0
                     "base_schedule": "", "phase": "base", "eval_set": eval_set, "value": start[side],
                 }
             )  # fmt: skip
+    if pretraining:
+        rows += on_the_way(noise, draw, mixtures)
     return pd.DataFrame(rows)
+
+
+def on_the_way(noise: float, draw: np.random.Generator, mixtures: bool) -> list[dict[str, object]]:
+    """The base's own losses, every 20 steps."""
+    rows = []
+    steps = np.arange(20, BASE.steps, 20)
+    joined = JoinedSchedule(BASE, TRUNK)
+    for side in ("general", "domain"):
+        seen = true_losses(side, joined, steps, 0.5, mixtures) + noise * draw.standard_normal(len(steps))
+        rows += [
+            {
+                "run_id": "base", "step": step, "N": N, "D": step * TOKENS, "r": 0.0, "seed": 7,
+                "eta": BASE.rates()[step - 1], "role": side, "metric": "loss", "schedule": BASE.text,
+                "base_schedule": "", "phase": "pretraining", "eval_set": f"{side}/dense", "value": value,
+            }
+            for step, value in zip(steps, seen, strict=True)
+        ]  # fmt: skip
+    return rows
 
 
 def log(

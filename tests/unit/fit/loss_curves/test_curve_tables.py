@@ -48,10 +48,8 @@ def general(ours):
 
 
 def test_a_branch_has_the_losses_of_its_trunk_and_the_history_of_its_whole_life(general):
-    """The trunk itself stands in its longest branches and is no curve of its own."""
     curves = {curve.name.removeprefix("r0.5-"): curve for curve in general.curves}
-    assert set(curves) == set(world.RUNS) - {"trunk"}
-    assert "r0.5-trunk" in general.notes[0]
+    assert set(curves) == set(world.RUNS)
     switch = world.BASE.steps
     for name, curve in curves.items():
         joined = JoinedSchedule(world.BASE, world.RUNS[name])
@@ -75,25 +73,41 @@ def test_a_branch_has_the_losses_of_its_trunk_and_the_history_of_its_whole_life(
 
 def test_branches_of_a_trunk_are_one_group_and_what_they_share_counts_once(ours, general):
     groups = {curve.name: curve.group for curve in general.curves}
-    assert len({groups[f"r0.5-{name}"] for name in ("wsd-100", "wsd-200", "wsd-300", "half")}) == 1
+    assert len({groups[f"r0.5-{name}"] for name in ("trunk", "wsd-100", "wsd-200", "wsd-300", "half")}) == 1
     assert groups["r0.5-cos"] == "r0.5-cos"
     weights = counted_once(general.curves)
     measured = ours.frame[ours.frame["eval_set"] == "general/dense"]
-    assert sum(part.sum() for part in weights) == pytest.approx(len(measured) - TRUNK_AFTER_LAST_SPLIT)
+    assert sum(part.sum() for part in weights) == pytest.approx(len(measured))
 
 
-TRUNK_AFTER_LAST_SPLIT = (300 - world.RUNS["wsd-300"].decay_start) // world.EVERY
-"""Losses of the trunk beyond its last branch, which are in none. One that a sweep makes ends there."""
-
-
-def test_a_trunk_that_goes_on_is_a_curve_of_its_own(tmp_path):
+def test_a_trunk_that_ends_where_its_last_branch_leaves_is_no_curve_of_its_own(tmp_path, general):
+    assert "r0.5-trunk" in [curve.name for curve in general.curves]
     frame = world.table()
-    longer = Schedule("constant", 1e-3, 400, 10).text
-    frame.loc[frame["run_id"] == "r0.5-trunk", "schedule"] = longer
-    last = frame[frame["run_id"] == "r0.5-trunk"].assign(step=400, phase="end")
-    frame = pd.concat([frame, last.drop_duplicates("eval_set")])
-    names = [curve.name for curve in curves_of(rows_of(frame, tmp_path), "general/dense").curves]
-    assert "r0.5-trunk" in names
+    beyond = (frame["run_id"] == "r0.5-trunk") & (frame["step"] > world.RUNS["wsd-300"].decay_start)
+    found = curves_of(rows_of(frame[~beyond], tmp_path), "general/dense")
+    assert "r0.5-trunk" not in [curve.name for curve in found.curves]
+    assert "r0.5-trunk: all losses stand in branches too" in found.notes[0]
+
+
+def test_what_came_before_the_base_is_a_curve_of_its_own(tmp_path, general):
+    """It knows where continual pre-training begins; the loss at that step is measured once."""
+    rows = rows_of(world.table(pretraining=True), tmp_path)
+    first, *rest = curves_of(rows, "general/dense").curves
+    switch = world.BASE.steps
+    assert (first.name, first.history.switch, len(first.history)) == ("base", switch, switch + 1)
+    assert first.steps.tolist() == list(range(20, switch + 1, 20))
+    assert [curve.steps.tolist() for curve in rest] == [curve.steps.tolist() for curve in general.curves]
+    assert first.loss[-1] == rest[0].loss[0]
+    weights = counted_once([first, *rest])
+    assert weights[0][-1] == weights[1][0] == 1 / len([first, *rest])
+    assert [curve.name for curve in curves_of(rows, "general/dense", base_point=False).curves] == [
+        curve.name for curve in rest
+    ]
+    late = after([first, *rest], 50)
+    assert (late[0].steps[0], late[1].steps[0], late[1].steps[1]) == (60, switch, switch + 60)
+    alone = rows_of(world.table(pretraining=True).query("run_id == 'base'"), tmp_path, name="base.csv")
+    (only,) = curves_of(alone, "general/dense").curves
+    assert (only.history.switch, len(only.history), len(only)) == (0, switch, len(first))
 
 
 def test_runs_of_another_seed_or_mixture_are_no_trunks(tmp_path):
@@ -228,6 +242,8 @@ def test_fits_are_ranked_scored_on_other_curves_and_kept(general, tmp_path):
     made = fit_set(laws, train, test, holdout=False)
     assert made.best == (world.LAW,)
     assert made.choice[0]["name"] == world.LAW
+    # What a branch shares with a fitted one is no test of the fit: 15 of its 30 losses, and the base's.
+    assert made.tests[world.LAW][0]["losses"] == 15
     assert made.tests[world.LAW][0]["mae"] < 0.002 < made.tests["cpt-dynamics"][0]["mae"]
     fits = CurveFits((made,), general.base_schedules, {"said": {}})
     again = CurveFits.load(fits.save(tmp_path))
