@@ -1,6 +1,10 @@
 """Run every benchmark and write RESULTS.md and results.json beside this file.
 
-python -m benchmarks.run_all [--quick] [--out FOLDER]
+python -m benchmarks.run_all [--quick] [--out FOLDER] [--losses FOLDER]
+
+The laws of loss curves are measured on published curves, which are not part of the project: `--losses`
+names a folder that holds `multi_power_law/csv_25`, `multi_power_law/csv_100` and `lr_schedules_124m`.
+Without it what was measured before is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from benchmarks.page import page
 
 HERE = Path(__file__).resolve().parent
 
+_MULTI_POWER = ("schedules", "--law", "multi-power", "--data")
+
 RUNS: dict[str, tuple[str, ...]] = {
     "chinchilla": ("fit_chinchilla",),
     "d-cpt 540": ("fit_dcpt",),
@@ -25,6 +31,16 @@ RUNS: dict[str, tuple[str, ...]] = {
     "refits d-cpt 540": ("refits", "--law", "d-cpt"),
     "coverage": ("coverage", "--replicates", "400"),
     "coverage, with profiles": ("coverage", "--profiles"),
+    "annealing sums": ("annealing_sums",),
+    "curves 25M": ("schedules", "--data", "{losses}/multi_power_law/csv_25"),
+    "curves 100M": ("schedules", "--data", "{losses}/multi_power_law/csv_100"),
+    "curves 25M, multi-power": (*_MULTI_POWER, "{losses}/multi_power_law/csv_25"),
+    "curves 100M, multi-power": (*_MULTI_POWER, "{losses}/multi_power_law/csv_100"),
+    "curves 124M": ("schedule_transfer", "--data", "{losses}/lr_schedules_124m"),
+    "curves 124M, multi-power": (
+        *("schedule_transfer", "--law", "multi-power", "--data"),
+        "{losses}/lr_schedules_124m",
+    ),
 }
 """Name of a result to the module and its options; each runs in a process of its own."""
 
@@ -35,12 +51,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="sample the slow comparisons, and say so")
     parser.add_argument("--only", nargs="+", choices=RUNS, help="measure these anew and keep the others")
     parser.add_argument("--out", type=Path, help="folder of the results; with --quick none by default")
+    parser.add_argument("--losses", type=Path, help="folder of the published loss curves")
     options = parser.parse_args(argv)
     out = options.out or HERE
     kept = out / "results.json"
-    results: dict[str, Any] = json.loads(kept.read_text()) if options.only and kept.is_file() else {}
+    old: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    foreign = [name for name, words in RUNS.items() if any("{losses}" in word for word in words)]
+    results = dict(old) if options.only else {name: old[name] for name in foreign if name in old}
     for name in options.only or RUNS:
-        module, *rest = RUNS[name]
+        if name in foreign and options.losses is None:
+            continue
+        module, *rest = (word.replace("{losses}", str(options.losses)) for word in RUNS[name])
         command = [sys.executable, "-m", f"benchmarks.{module}", *rest, *(["--quick"] * options.quick)]
         print(f"== {name}: python -m {' '.join(command[2:])}", flush=True)
         done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)

@@ -26,9 +26,9 @@ class AnchoredShift(Law):
     monotone = {"s": -1}  # noqa: RUF012
 
     # Where every run is short against the base the gain is a straight line in D: Q goes to 0 and h to its
-    # bound, and only their product is known. On five sweeps p is 0.13 to 0.2, g 0.07 to 0.6, v -0.14 to -0.08,
-    # eps 3e-4 to 0.004, w -1 to -0.6 and c 0.7 to 1.5. Wider bounds of p and v let toy data extrapolate to
-    # absurd losses.
+    # bound, and only their product is known. On five sweeps p is 0.13 to 0.2, g 0.07 to 0.6, v -0.14 to
+    # -0.08, eps 3e-4 to 0.004, w -1 to -0.6 and c 0.7 to 1.5. Wider bounds of p and v let toy data
+    # extrapolate to absurd losses.
     S = linear(0.0, 1e3, "cost per factor of e in share, at one unit of size")
     Q = nonlinear(1e-3, 1e3, "rate of the gain at one unit of size", "1/unit of D")
     p = nonlinear(-0.5, 0.5, "size exponent of the gain's rate")
