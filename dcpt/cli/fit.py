@@ -27,11 +27,19 @@ ratios 0 and 1                                  0     left out of the fit unless
 one size, one ratio, fewer rows than parameters 4     which term cannot be told apart, and what to measure
 one run only, or few runs                       0     fitted, with a warning; 5 with --strict
 more than --max-rows rows of one set            0     thinned evenly over N, r and D, and said
+several tables, and too few domains to leave    2     how many are wanted
+out, or no law named
+several tables that share no short run          3     what is wanted of it; --short-run names one
+curves whose rates are not known                3     "map the column of rates: --map eta=lr"
+a log that begins behind its warm-up            0     a linear one is assumed, and said; --warmup tells it
+curves of several sizes or mixtures, and a law  2     "choose one of them, or a law that does"
+that does not read them
 ==============================================  ====  ====================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,25 +47,55 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.curve_options import BurnIn, Figure, FitBase, Side, Switch, Test, Train, Warmup
 
 if TYPE_CHECKING:
     from dcpt.cli.given_table import GivenTable
+    from dcpt.fit.fit_file import FitSet
 
 MOST_ROWS = 10_000
 """Default of --max-rows."""
 
+REFITS = 400
+"""Default of --bootstrap."""
+
 
 def fit(
-    losses: Annotated[Path, typer.Argument(help="Table of losses (CSV, JSON lines, also .gz, or Parquet).")],
+    losses: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Table of losses (CSV, JSON lines, also .gz, or Parquet). Several are several domains, "
+            "fitted together. Of loss curves also a folder of such tables."
+        ),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder to write fit.json into.")
+        Path | None,
+        typer.Option("-o", "--output", help="Folder to write fit.json, or of curves curves.json, into."),
     ] = None,
     law: Annotated[
         list[str] | None,
-        typer.Option(help="Law; several are ranked (default: a few that suit the side; auto: the best)."),
+        typer.Option(
+            help="Law; several are ranked (default: a few that suit the side; auto: the best). A law of loss "
+            "curves, or auto-curve, fits curves."
+        ),
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Score laws by a published protocol instead of one fit: d-cpt.")
+        str | None,
+        typer.Option(
+            help="Score laws by a published protocol instead of one fit: d-cpt; of several domains "
+            "leave-2-domains or leave-1-domain."
+        ),
+    ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(help="Table of a domain: NAME=FILE, repeatable (default: named by the file)."),
+    ] = None,
+    short_run: Annotated[
+        str | None,
+        typer.Option(
+            help="Run that tells domains apart: N=SIZE,r=SHARE,D=TOKENS:TOKENS:TOKENS (default: the "
+            "cheapest that all tables have)."
+        ),
     ] = None,
     eval_set: Annotated[list[str] | None, typer.Option(help="Evaluation set, repeatable.")] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML); flags win over it.")] = None,
@@ -86,8 +124,13 @@ def fit(
         list[str] | None, typer.Option(help="Tie a parameter: NAME=EXPRESSION, repeatable.")
     ] = None,
     corners: Annotated[bool, typer.Option("--corners", help="Fit ratios 0 and 1 too.")] = False,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Refits for the intervals.")] = 400,
-    delta: Annotated[float, typer.Option(min=0, help="Huber threshold of the log residual.")] = 1e-3,
+    bootstrap: Annotated[
+        int | None, typer.Option(min=0, help="Refits for the intervals (default: 400, of curves 100).")
+    ] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(min=0, help="Huber threshold of the log residual (default: the law's)."),
+    ] = None,
     holdouts: Annotated[bool, typer.Option(help="Score held-out sizes, ratios and tokens.")] = True,
     profile: Annotated[
         bool, typer.Option("--profile", help="Profile intervals of the parameters too.")
@@ -96,12 +139,24 @@ def fit(
         int, typer.Option(min=1, help="Rows fitted of each evaluation set; more are thinned evenly.")
     ] = MOST_ROWS,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    side: Side = None,
+    warmup: Warmup = None,
+    switch: Switch = None,
+    base_schedule: FitBase = None,
+    burn_in: BurnIn = 0,
+    train: Train = None,
+    test: Test = None,
+    figure: Figure = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a fit is doubtful.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace fits that are there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fit laws to losses, with intervals, hold-outs beside baselines, and reasons for doubt."""
-    from dcpt.cli.fit_document import describe_fit, describe_fits
+    from dcpt.cli.curve_fit import CurveFlags, on_curves
+    from dcpt.cli.curve_options import refuse_beside, refuse_without
+    from dcpt.cli.curve_reading import speaks_of_curves
+    from dcpt.cli.fit_document import print_fits
+    from dcpt.cli.fit_domains import PROTOCOLS, name_domains, on_domains
     from dcpt.cli.fit_folder import note_table, provenance_of
     from dcpt.cli.fit_runs import (
         AUTO,
@@ -115,12 +170,26 @@ def fit(
         wanted_laws,
     )
     from dcpt.cli.given_table import read_given, reading_of
-    from dcpt.cli.law_parameters import law_parameters
+    from dcpt.cli.law_parameters import law_parameters, units_note
     from dcpt.cli.options import fresh_in, lists, pairs
-    from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
+    from dcpt.core.errors import ConfigError
     from dcpt.ingest.column_map import read_column_map
 
+    said = None if columns is None else read_column_map(columns).reading()
+    maps = (lists(map_, "--map"), pairs(scale, "--scale"), pairs(role, "--role"), lists(set_, "--set"))
+    curves = CurveFlags(side, warmup, switch, base_schedule, burn_in, train, test, figure)
+    if speaks_of_curves(law):
+        static = {"--protocol": protocol, "--domain": domain, "--short-run": short_run, "--bound": bound}
+        refuse_beside("laws of curves", static | {"--tie": tie, "--corners": corners, "--profile": profile})
+        own = {"metric": metric, "bootstrap": bootstrap, "delta": delta, "seed": seed, "holdout": holdouts}
+        asked = (law or [], eval_set or [], pairs(fix, "--fix"), curves, max_rows, own)
+        on_curves(losses or [], (said, *maps, run, where or (), wide), *asked, output, force, strict, json)
+        return
+    refuse_without("a law of them (--law cpt-dynamics)", curves.given())
     path = None if output is None else fresh_in(output, "fit.json", force)
+    files = name_domains(losses or (), pairs(domain, "--domain"))
+    if not files:
+        raise ConfigError("no table of losses is named.", hint="dcpt fit losses.csv")
     laws = wanted_laws(law)
     auto = bool(law) and AUTO in (law or ())
     kept = columns_to_keep(laws, auto)
@@ -129,76 +198,85 @@ def fit(
     if any(changes):
         if len(law or ()) != 1 or len(laws) != 1 or protocol is not None:
             raise ConfigError("--fix, --bound and --tie speak of one law.", hint="name it: --law d-cpt")
-        options["params"] = law_parameters(laws[0].name, *changes)
-    if protocol is not None and (protocol != "d-cpt" or output is not None):
-        wanted = "wanted d-cpt" if protocol != "d-cpt" else "it makes figures, no fit for -o"
+        options["params"] = law_parameters(laws[0], *changes)
+        unit = units_note(laws[0])
+        if unit:
+            show.say(f"note: {unit}")
+    known = ("d-cpt", *PROTOCOLS)
+    if protocol is not None and (protocol not in known or output is not None):
+        wanted = f"wanted {', '.join(known)}" if protocol not in known else "it makes figures, no fit for -o"
         raise ConfigError(f"--protocol {protocol}: {wanted}.")
-    reading = reading_of(
-        None if columns is None else read_column_map(columns).reading(),
-        lists(map_, "--map"),
-        pairs(scale, "--scale"),
-        pairs(role, "--role"),
-        lists(set_, "--set"),
-        run,
-        where or (),
-        kept,
-        wide,
-    )
-    given = read_given(losses, reading, kept, eval_set or (), max_rows)
+    reading = reading_of(said, *maps, run, where or (), kept, wide)
+    refits = REFITS if bootstrap is None else bootstrap
+    keep = {"bootstrap": refits, "holdouts": holdouts, "profiles": profile}
+    if len(files) > 1 or protocol in PROTOCOLS or short_run is not None:
+        named = laws if law and not auto else None
+        on_domains(
+            files,
+            reading,
+            named,
+            eval_set or (),
+            max_rows,
+            protocol,
+            short_run,
+            options,
+            keep,
+            path,
+            json,
+            strict,
+        )
+        return
+    table = next(iter(files.values()))
+    given = read_given(table, reading, kept, eval_set or (), max_rows)
     for note in given.notes:
         show.say(f"note: {note}")
     if given.report.dropped:
         show.say(str(given.report))
     names = sets_to_fit(given.table, eval_set)
     if law and not auto:
-        check_ratios(laws, given.table, losses)
+        check_ratios(laws, given.table, table)
     if protocol is not None:
-        _judge(
-            given,
-            names,
-            AUTO if auto else [item.name for item in laws] if law else "d-cpt",
-            json,
-            metric,
-            delta,
-        )
+        judged = AUTO if auto else [item.name for item in laws] if law else "d-cpt"
+        _judge(given, names, judged, json, metric, delta)
         return
     tournament, unranked = None, ""
     refused: dict[str, str] = {}
     if auto:
         tournament, chosen = best_laws(given.table, names, options)
     else:
-        named = laws if law else None
-        chosen, refused = choose_laws(given.table, names, named, eval_set is not None, metric)
+        chosen, refused = choose_laws(given.table, names, laws if law else None, eval_set is not None, metric)
         if law and len(laws) > 1 and holdouts:
             tournament, unranked = rank_named(given.table, chosen, options)
     if unranked:
         show.say(f"note: {unranked}")
-    options |= {"bootstrap": bootstrap, "holdouts": holdouts, "profiles": profile}
-    fits, seconds = fit_each(given.table, chosen, refused, options)
+    fits, seconds = fit_each(given.table, chosen, refused, options | keep)
     if output is not None:
-        replace(fits, provenance=provenance_of(losses, given)).save(output)
-        note_table(output, losses, given.table, given.reading)
-    if json:
-        notes = [*given.notes, *filter(None, [unranked])]
-        items = [describe_fit(item, took) for item, took in zip(fits, seconds, strict=True)]
-        rest = {"refused": dict(fits.refused), "path": path, "table": given.to_dict(), "notes": notes}
-        if tournament is not None:
-            rest["tournament"] = tournament.to_dict()
-        show.document("fit", describe_fits(items, **rest))
-    else:
-        if tournament is not None:
-            show.result(tournament.summary() + "\n")
-        show.result(fits.summary())
-        show.say("nothing is written; -o FOLDER keeps the fits" if path is None else f"written: {path}")
-    if strict and (given.notes or any(item.status != "converged" or item.warnings for item in fits)):
+        replace(fits, provenance=provenance_of(table, given)).save(output)
+        note_table(output, table, given.table, given.reading)
+    rest: dict[str, Any] = {"table": given.to_dict(), "notes": [*given.notes, *filter(None, [unranked])]}
+    if tournament is not None:
+        rest["tournament"] = tournament.to_dict()
+    print_fits(fits, seconds, path, rest, json, "" if tournament is None else tournament.summary())
+    if strict:
+        check_doubts(fits, given.notes)
+
+
+def check_doubts(fits: FitSet, notes: Sequence[str]) -> None:
+    """End with the exit code of a doubtful answer where there is a reason to doubt it."""
+    from dcpt.core.errors import EXIT_DOUBTFUL
+
+    if notes or any(item.status != "converged" or item.warnings for item in fits):
         raise typer.Exit(EXIT_DOUBTFUL)
 
 
-def _judge(given: GivenTable, eval_sets: list[str], laws: Any, json: bool, metric: str, delta: float) -> None:
+def _judge(
+    given: GivenTable, eval_sets: list[str], laws: Any, json: bool, metric: str, delta: float | None
+) -> None:
     """Score laws by a published protocol and print the figures."""
     from dcpt.fit.protocol import dcpt_protocol
 
-    found = dcpt_protocol(given.table, eval_sets, laws, metric=metric, delta=delta)
+    options = {} if delta is None else {"delta": delta}
+    found = dcpt_protocol(given.table, eval_sets, laws, metric=metric, **options)
     if json:
         show.document("protocol", {**found.to_dict(), "table": given.to_dict(), "notes": given.notes})
     else:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dcpt.cli import show
+
 if TYPE_CHECKING:
+    from dcpt.fit.fit_file import FitSet
     from dcpt.fit.law_fit import LawFit
 
 LEVEL = 0.9
@@ -60,21 +63,16 @@ def describe_fit(fit: LawFit, seconds: float) -> dict[str, Any]:
 
 
 def _parameters(fit: LawFit) -> tuple[Mapping[str, float], dict[str, list[float]], dict[str, float]]:
-    raw = fit.raw_values
-    if raw is None:
+    from dcpt.fit.raw_values import raw_draws
+
+    raw, draws = fit.raw_values, raw_draws(fit, fit.draws)
+    if raw is None or draws is None:
         params, units, draws = fit.values, {"N": fit.units.N, "D": fit.units.D}, fit.draws
     else:
-        params, units, draws = raw, {"N": 1.0, "D": 1.0}, _raw_draws(fit)
+        params, units, draws = raw, {"N": 1.0, "D": 1.0}, draws[np.isfinite(draws).all(axis=1)]
     tail = (1 - LEVEL) / 2
     ends: Any = np.quantile(draws, [tail, 1 - tail], axis=0).T if len(draws) else []
     return params, {name: [float(lo), float(hi)] for name, (lo, hi) in zip(params, ends, strict=False)}, units
-
-
-def _raw_draws(fit: LawFit) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Draws for N in parameters and D in tokens, each by its own exponents, shape (n_draws, p)."""
-    none: dict[str, Any] = {"draws": fit.draws[:0], "resamples": fit.resamples[:0]}
-    made = (replace(fit, theta=theta, **none).raw_values for theta in fit.draws)
-    return np.array([list(values.values()) for values in made if values is not None])
 
 
 def _holdouts(fit: LawFit) -> list[dict[str, Any]]:
@@ -95,3 +93,22 @@ def describe_fits(items: Sequence[dict[str, Any]], **rest: Any) -> dict[str, Any
     """The document: every fit in a list and, where there is one only, its fields beside it."""
     alone = items[0] if len(items) == 1 else {}
     return {**alone, "fits": list(items), **rest}
+
+
+def print_fits(
+    fits: FitSet,
+    seconds: Sequence[float],
+    path: Path | None,
+    rest: Mapping[str, Any],
+    json: bool,
+    before: str = "",
+) -> None:
+    """Print fits for people, after the text `before`; or as one document with what `rest` says of them."""
+    if json:
+        items = [describe_fit(item, took) for item, took in zip(fits, seconds, strict=True)]
+        show.document("fit", describe_fits(items, refused=dict(fits.refused), path=path, **rest))
+        return
+    if before:
+        show.result(f"{before}\n")
+    show.result(fits.summary())
+    show.say("nothing is written; -o FOLDER keeps the fits" if path is None else f"written: {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,25 @@ def note_table(folder: Path, losses: Path, table: LossTable, reading: Reading | 
 
 def provenance_of(losses: Path, given: GivenTable) -> dict[str, Any]:
     """What fits were made from: the file's hash, how it was read, which rows became of it."""
+    return {"input": _input(losses, given)}
+
+
+def provenance_of_domains(tables: Mapping[str, Path], given: Mapping[str, GivenTable]) -> dict[str, Any]:
+    """The same of fits to several domains, by domain."""
+    return {"inputs": {name: _input(path, given[name]) for name, path in tables.items()}}
+
+
+def forget_table(folder: Path) -> None:
+    """Drop what an earlier fit in the folder remembered: fits to several tables have no single one."""
+    (folder / _POINTER).unlink(missing_ok=True)
+
+
+def _input(losses: Path, given: GivenTable) -> dict[str, Any]:
     found: dict[str, Any] = {"file": losses.name, "sha256": files.file_hash(losses)}
     found |= {"rows": given.report.kept, "dropped": dict(given.report.dropped)}
     if given.reading != Reading():
         found["reading"] = given.reading.to_dict()
-    return {"input": found}
+    return found
 
 
 def open_table(folder: Path, losses: Path | None) -> LossTable:

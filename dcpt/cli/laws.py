@@ -34,12 +34,16 @@ def list_(context: typer.Context, json: Json = False) -> None:
     context.obj = json
     if context.invoked_subcommand is not None:
         return
+    from dcpt.cli.curve_laws import curve_laws_text, describe_curve_law
+    from dcpt.laws.curves.registry import list_curve_families, list_curve_laws
     from dcpt.laws.registry import list_families, list_laws
 
     laws = [_describe(law, latex=json) for law in list_laws()]
     families = [family.usage for family in list_families()]
+    curves, curve_families = list_curve_laws(), [family.usage for family in list_curve_families()]
     if json:
-        show.document("laws", {"laws": laws, "families": families})
+        listed = {"curve_laws": [describe_curve_law(law) for law in curves], "curve_families": curve_families}
+        show.document("laws", {"laws": laws, "families": families, **listed})
         return
     rows = [
         {
@@ -55,6 +59,7 @@ def list_(context: typer.Context, json: Json = False) -> None:
     show.result(show.table(rows))
     if families:
         show.result(f"\nand, by pattern: {', '.join(families)}")
+    show.result(f"\n{curve_laws_text(curves, curve_families)}")
 
 
 @app.command("show", epilog=example("dcpt laws show d-cpt"))
@@ -64,8 +69,19 @@ def show_(
     json: Json = False,
 ) -> None:
     """Show a law: formula, inputs, parameters with bounds and units, reference."""
+    from dcpt.cli.curve_laws import describe_curve_law, show_curve_law
+    from dcpt.cli.curve_reading import speaks_of_curves
     from dcpt.laws.registry import get_law
 
+    if speaks_of_curves([name]):
+        from dcpt.laws.curves.registry import get_curve_law
+
+        curve_law = get_curve_law(name)
+        if json or context.obj:
+            show.document("law", describe_curve_law(curve_law))
+        else:
+            show_curve_law(curve_law)
+        return
     law = get_law(name)
     facts = _describe(law)
     if json or context.obj:  # dcpt laws --json NAME

@@ -8,11 +8,27 @@ from typing import Annotated, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.curve_options import (
+    Ask,
+    AskedBase,
+    AskedSchedule,
+    AskedValues,
+    Figure,
+    Floor,
+    FromStart,
+    Longest,
+    Weight,
+)
+
+LEVEL = 0.9
+"""Probability of the intervals of an answer about schedules."""
 
 
 def plan(
     fits: Annotated[Path, typer.Argument(help="Folder of the fits.")],
-    at: Annotated[str | None, typer.Option(help="Target: N=7B,D=20B.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Target: N=7B,D=20B; of a schedule: r=0.3 and what its law reads.")
+    ] = None,
     sweep: Annotated[
         Path | None, typer.Option(help="Take target and tolerance from this sweep file.")
     ] = None,
@@ -33,16 +49,30 @@ def plan(
         Path | None, typer.Option(help="Loss table with the base's losses (default: the fits').")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File (default: FITS/plan.json).")
+        Path | None,
+        typer.Option("-o", "--output", help="File (default: FITS/plan.json, of curves plan-QUESTION.json)."),
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
+    schedule: AskedSchedule = None,
+    ask: Ask = "final-loss",
+    base_schedule: AskedBase = None,
+    weight: Weight = None,
+    from_start: FromStart = False,
+    values: AskedValues = None,
+    longest: Longest = None,
+    floor: Floor = 0.0,
+    figure: Figure = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 5 unless the data support the answer.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a plan that is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Find the domain share with the lowest domain loss that keeps the general loss in bounds."""
+    """Find the domain share with the lowest domain loss that keeps the general loss in bounds.
+
+    With --schedule, answer one question (--ask) about the schedule of continual pre-training instead.
+    """
+    from dcpt.cli.curve_options import refuse_beside, refuse_only_curves, refuse_without
     from dcpt.cli.fit_folder import open_table
     from dcpt.cli.options import fresh
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
@@ -50,6 +80,38 @@ def plan(
     from dcpt.plan.make_plan import make_plan
     from dcpt.plan.objective import Objective
 
+    if schedule is not None:
+        from dcpt.cli.curve_figure import check_figure
+        from dcpt.cli.curve_plan import plan_schedule
+
+        static = {"--sweep": sweep, "--keep": keep, "--objective": objective, "--general-now": general_now}
+        static |= {"--r-min": r_min, "--r-max": r_max, "--losses": losses, "--data-root": data_root}
+        refuse_beside("a schedule", static)
+        check_figure(figure, force)
+        plan_schedule(
+            fits,
+            schedule,
+            ask,
+            base_schedule,
+            at,
+            weight,
+            from_start,
+            values,
+            longest,
+            floor,
+            LEVEL if level is None else level,
+            law,
+            output,
+            figure,
+            force,
+            strict,
+            json,
+        )
+        return
+    curves = {"--base-schedule": base_schedule, "--weight": weight, "--from-start": from_start}
+    curves |= {"--values": values, "--longest": longest, "--floor": floor, "--figure": figure}
+    refuse_without("--schedule", {**curves, "--ask": ask if ask != "final-loss" else None})
+    refuse_only_curves(fits)
     path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
     if path.suffix != ".json":
         raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.curve_options import AskedBase, AskedSchedule, Figure, Steps
 
 if TYPE_CHECKING:
     from dcpt.fit.fit_file import FitSet
@@ -27,13 +28,32 @@ def predict(
         list[str] | None, typer.Option(help="Evaluation set, repeatable (default: all).")
     ] = None,
     level: Annotated[float, typer.Option(help="Probability inside the intervals.")] = 0.9,
+    schedule: AskedSchedule = None,
+    base_schedule: AskedBase = None,
+    steps: Steps = None,
+    figure: Figure = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a figure that is there.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a point extrapolates.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Predict losses, with intervals for the mean and for a measurement, and say where that extrapolates."""
+    """Predict losses, with intervals for the mean and for a measurement, and say where that extrapolates.
+
+    With --schedule, predict along a run from fits of loss curves.
+    """
+    from dcpt.cli.curve_options import refuse_only_curves, refuse_without
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
     from dcpt.fit.fit_file import load_fits
 
+    if schedule is not None:
+        from dcpt.cli.curve_figure import check_figure
+        from dcpt.cli.curve_predict import predict_curves
+
+        check_figure(figure, force)
+        run = (schedule, base_schedule, at or (), steps)
+        predict_curves(fits, *run, law, eval_set or (), level, figure, strict, json)
+        return
+    refuse_without("--schedule", {"--base-schedule": base_schedule, "--steps": steps, "--figure": figure})
+    refuse_only_curves(fits)
     if not at:
         raise ConfigError("predict: no point is given.", hint="say where: --at N=7B,D=20B,r=0.3")
     points = [_point(text) for text in at]

@@ -24,7 +24,7 @@ def result(text: str) -> None:
 def document(kind: str, content: Mapping[str, Any]) -> None:
     """The one JSON document of a command run with ``--json``."""
     body = {"schema_version": JSON_SCHEMA_VERSION, "kind": kind, **content}
-    print(json.dumps(_plain(body), indent=1, allow_nan=False))
+    print(json.dumps(plain(body), indent=1, allow_nan=False))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -61,15 +61,16 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it: numbers of numpy as Python's, those that are not finite as None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         value = value.item()
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, (str, int, float, bool)):

@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from dcpt.core.errors import DataError, DoubtWarning
-from dcpt.core.loss_table import COLUMNS, REQUIRED, RUN, LossTable
+from dcpt.core.loss_table import COLUMNS, REQUIRED, RUN, SCHEDULES, LossTable
 from dcpt.core.table_file import read_frame
 from dcpt.ingest.drop_report import DropReport
+from dcpt.ingest.pooled_sets import sets_pooled
 from dcpt.ingest.reading import Reading
 from dcpt.ingest.row_filter import keep_rows
 from dcpt.ingest.wide_table import check_roles, melt_sets
@@ -114,6 +115,9 @@ def to_table(
     dropped: dict[str, int] = {}
     said = list(notes)
     _check_mapped(found, reading.mapped, path)
+    if not len(found) and len(found.columns):
+        columns = ", ".join(map(str, found.columns))
+        raise DataError(f"{path}: the table is empty: a header ({columns}) and no rows.")
     # Numbers of the file's rows, for messages: they stay with the rows below.
     found = found.set_axis(pd.RangeIndex(1, len(found) + 1))
     kept, unwanted = keep_rows(found, reading.where, str(path))
@@ -153,6 +157,7 @@ def to_table(
             "There is no column eval_set: every loss is taken for the general side's, whose share of the "
             "tokens is 1 - r. Say --set eval_set=domain if it is the domain's."
         )
+    said += sets_pooled(found, frame, ignored)
     for message, hint in odd_units(table):
         if not strict:
             raise DataError(f"{path}: {message}", hint=hint)
@@ -169,7 +174,9 @@ def _full_rows(
     dropped: dict[str, int],
 ) -> pd.DataFrame:
     """Rows with no empty cell where one is needed."""
-    optional = [name for name in frame if name in ("r", "eval_set", RUN) or name not in COLUMNS]
+    # A base has no base schedule, and one that was not trained here no schedule at all.
+    further = [name for name in frame if name not in (*COLUMNS, *SCHEDULES)]
+    optional = [name for name in frame if name in ("r", "eval_set", RUN) or name in further]
     for name in (*REQUIRED, *optional):
         if name not in frame:
             raise DataError(

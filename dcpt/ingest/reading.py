@@ -9,7 +9,7 @@ from typing import Any
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.quantity import parse_quantity
-from dcpt.core.table_rows import COLUMNS, RUN, TEXT
+from dcpt.core.table_rows import COLUMNS, RUN, SCHEDULES, TEXT
 from dcpt.ingest.symbol_names import SYMBOLS, known_symbol
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -83,7 +83,7 @@ class Reading:
     @property
     def kept(self) -> tuple[str, ...]:
         """Every name a table read this way may have, in its order."""
-        return tuple(dict.fromkeys((*COLUMNS, RUN, *self.extras, *self.constants)))
+        return tuple(dict.fromkeys((*COLUMNS, RUN, *SCHEDULES, *self.extras, *self.constants)))
 
     def words(self) -> list[str]:
         """The file's columns that hold text."""

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Collection
 
 from dcpt.core.errors import ConfigError
-from dcpt.core.table_rows import COLUMNS, RUN
+from dcpt.core.table_rows import COLUMNS, RUN, SCHEDULES
 
-SYMBOLS = (*COLUMNS, RUN)
+SYMBOLS = (*COLUMNS, RUN, *SCHEDULES)
 """What a column may be mapped to; s follows from r and the side, so it is never read."""
 
 _OTHER_NAMES = {

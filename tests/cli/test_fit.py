@@ -74,15 +74,42 @@ def test_a_fit_remembers_its_table(folder: Path, losses: Path, call: Callable[..
     )
 
 
-@pytest.mark.parametrize("words", [("--fix", "A=40.85"), ("--bound", "B=0:5"), ("--bound", "A=1:1e7")])
-def test_a_coefficient_with_a_unit_is_not_held_at_a_value(
-    losses: Path, call: Callable[..., Any], words: tuple[str, str]
+def document(call: Callable[..., Any], law: str, *words: str) -> dict[str, Any]:
+    answer = call("fit", "losses.csv", "--law", law, "--eval-set", "domain", *words, *QUICK)
+    assert answer.code == 0, answer.err
+    found: dict[str, Any] = answer.document
+    return found
+
+
+@pytest.mark.parametrize("law", ["d-cpt", "chinchilla", "size-mixture"])
+def test_a_coefficient_held_at_its_printed_value_gives_the_same_fit(
+    losses: Path, call: Callable[..., Any], law: str
 ) -> None:
-    """A number copied from the raw `params` of a result means another loss in the units of the fit."""
-    answer = call("fit", "losses.csv", "--law", "d-cpt", *words, *QUICK)
-    assert answer.code == 2
-    assert "powers of 1000" in answer.err
-    assert "free of units are E, C, alpha, nu, beta, eps, gamma" in answer.err
+    """The printed params are for N in parameters; the fit counts in millions, and A moves with alpha."""
+    free = document(call, law)
+    params = free["params"]
+    assert free["units"] == {"N": 1.0, "D": 1.0}
+    assert params["A"] != pytest.approx(free["values"]["A"])
+    for words in (
+        ("--fix", f"A={params['A']!r}"),
+        ("--fix", f"B={params['B']!r}", "--fix", f"alpha={params['alpha']!r}"),
+        ("--tie", f"B={params['B'] / params['A']!r}*A"),
+        ("--bound", f"A={params['A'] / 2!r}:{params['A'] * 2!r}"),
+    ):
+        held = document(call, law, *words)
+        assert held["objective"] == pytest.approx(free["objective"], rel=1e-6)
+        assert held["params"] == pytest.approx(params, rel=1e-3, abs=1e-6)
+
+
+def test_raw_bounds_hold_and_are_said(losses: Path, call: Callable[..., Any]) -> None:
+    free = document(call, "chinchilla")["params"]
+    low = free["A"] * 1.5
+    words = ("--bound", f"A={low!r}:{low * 4!r}", "--eval-set", "domain", "--no-holdouts")
+    found = call("fit", "losses.csv", "--law", "chinchilla", *words, "--bootstrap", "20", "--json").document
+    assert found["params"]["A"] == pytest.approx(low, rel=1e-6)
+    assert found["intervals"]["A"][0] >= low * (1 - 1e-6)
+    assert found["status"] == "bound_hit"
+    assert any("A sits on its lower bound" in item["message"] for item in found["warnings"])
 
 
 def test_what_is_free_of_units_is_held(losses: Path, call: Callable[..., Any]) -> None:
@@ -91,20 +118,46 @@ def test_what_is_free_of_units_is_held(losses: Path, call: Callable[..., Any]) -
         assert (theta["E"], theta["B"]) == (0.5, 0.0)
 
 
-def test_units_are_found_from_the_formula() -> None:
-    from dcpt.cli.law_parameters import unit_bound
-    from dcpt.laws import get_law
+def test_a_law_without_raw_values_is_held_as_it_is_printed(losses: Path, call: Callable[..., Any]) -> None:
+    """sigma of d-cpt-l5 is added to D: no factor on its coefficients undoes a change of units."""
+    free = document(call, "d-cpt-l5")
+    assert free["units"]["N"] > 1
+    words = ("--fix", f"B={free['params']['B']!r}", "--eval-set", "domain", *QUICK)
+    answer = call("fit", "losses.csv", "--law", "d-cpt-l5", *words)
+    assert answer.document["objective"] == pytest.approx(free["objective"], rel=1e-6)
+    assert "are taken in them" in answer.err
 
-    want = {
-        "chinchilla": {"A", "B"},
-        "kaplan": {"A", "B"},
-        "d-cpt-l5": {"A", "B", "sigma"},
-        "anchored-surface": {"c", "d", "b", "g"},
-        "size-mixture": {"A", "B", "C"},
-        "replay-shift": set(),
-        "data-constrained": {"B", "g"},
-    }
-    assert {name: set(unit_bound(get_law(name))) for name in want} == want
+
+def test_profiles_stand_beside_the_intervals(losses: Path, call: Callable[..., Any]) -> None:
+    words = ("--law", "chinchilla", "--eval-set", "domain", "--bootstrap", "20", "--no-holdouts", "--profile")
+    text = call("fit", "losses.csv", *words).out
+    assert "90 % interval" in text
+    assert "90 % by profile" in text
+    lo, hi = call("fit", "losses.csv", *words, "--json").document["profiles"]["alpha"]
+    (line,) = (line for line in text.splitlines() if line.strip().startswith("alpha "))
+    assert f"{lo:.4g} to {hi:.4g}" in line
+    assert "by profile" not in call("fit", "losses.csv", *words[:-1]).out
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        ({"r": 1.0}, "--corners"),
+        ({"D": 0.0}, "rows with D > 0"),
+        ({"phase": "trunk"}, "annealed ends carry phase = end"),
+    ],
+)
+def test_rows_that_are_not_fitted_get_their_own_hint(
+    losses: Path, call: Callable[..., Any], row: dict[str, Any], hint: str
+) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"N": [1e6, 2e6, 4e6], "D": 1e6, "r": 0.5, "value": [3.0, 2.9, 2.8]})
+    table.assign(eval_set="domain", **row).to_csv("few.csv", index=False)
+    answer = call("fit", "few.csv", "--law", "d-cpt", "--eval-set", "domain")
+    assert answer.code == 3
+    assert "none of its" in answer.err
+    assert hint in answer.err
 
 
 def test_laws_named_are_ranked_and_all_fitted(losses: Path, call: Callable[..., Any]) -> None:

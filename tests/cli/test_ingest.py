@@ -130,7 +130,7 @@ def test_an_imported_table_can_be_imported_again(runs: Path, call: Callable[...,
 
 
 def test_every_column_of_the_table_can_be_mapped() -> None:
-    from dcpt.core.loss_table import COLUMNS
+    from dcpt.core.loss_table import COLUMNS, SCHEDULES
     from dcpt.ingest.symbol_names import SYMBOLS
 
-    assert (*COLUMNS, "run") == SYMBOLS
+    assert (*COLUMNS, "run", *SCHEDULES) == SYMBOLS

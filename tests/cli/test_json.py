@@ -21,7 +21,10 @@ def check(answer: Any, kind: str) -> dict[str, Any]:
 
 
 def test_laws(call: Callable[..., Any]) -> None:
-    laws = check(call("laws", "--json"), "laws")["laws"]
+    listed = check(call("laws", "--json"), "laws")
+    laws = listed["laws"]
+    assert {"momentum", "cpt-dynamics"} <= {law["name"] for law in listed["curve_laws"]}
+    assert any(usage.startswith("cpt-dynamics[") for usage in listed["curve_families"])
     assert {"d-cpt", "chinchilla"} <= {law["name"] for law in laws}
     law = check(call("laws", "show", "d-cpt", "--json"), "law")
     assert law == call("laws", "d-cpt", "--json").document == call("laws", "--json", "d-cpt").document

@@ -44,6 +44,8 @@ CONFIG = [
     ((*D_CPT, "--tie", "beta=alpha +"), "not valid"),
     ((*D_CPT, "--tie", "beta=foo"), "'foo' is not a parameter"),
     ((*D_CPT, "--tie", "beta=beta"), "circle"),
+    ((*D_CPT, "--tie", "beta=9**9**9"), "wanted one from -1000 to 1000"),
+    (("fit",), "no table of losses"),
     ((*D_CPT, "--tie", "beta=__import__('os').getcwd()"), "wanted numbers, names"),
     ((*D_CPT, "--fix", "alpha=0.3", "--tie", "alpha=beta"), "only one of"),
     ((*D_CPT, "--fix", "alpha=0.3", "--fix", "alpha=0.4"), "stands twice"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -120,6 +121,19 @@ def unseen(others: Sequence[Curve], fitted: Sequence[Curve]) -> list[Curve]:
         if new.any():
             kept.append(curve.take(new))
     return kept
+
+
+def one_group(curves: Sequence[Curve]) -> tuple[list[Curve], str]:
+    """Curves that begin with the same losses in one group, and a note on them ("" when there are none)."""
+    groups = groups_of(curves)
+    moved = [curve.name for curve, group in zip(curves, groups, strict=True) if curve.group != group]
+    if not moved:
+        return list(curves), ""
+    note = (
+        f"{', '.join(moved[:3])}{' ...' if len(moved) > 3 else ''} begin with the losses of other curves: "
+        "they are branches of one run, are resampled together, and what they share counts once."
+    )
+    return [replace(curve, group=group) for curve, group in zip(curves, groups, strict=True)], note
 
 
 def counted_once(curves: Sequence[Curve]) -> list[Array] | None:

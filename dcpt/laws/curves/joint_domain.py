@@ -32,8 +32,12 @@ class JointDomain(JointLaw):
     reference = "this package; measured in experiments/cpt_dynamics_cpu and experiments/domains_cpu"
     sides = (DOMAIN,)
     needs = ("s", "L0", "G0")
-    # A single size says nothing of what changes with the base's loss.
-    prior = MappingProxyType({"a": (1.5, 1.0), "p": (0.0, 0.5), "q": (0.0, 0.5), "y": (0.0, 0.5)})
+    # A single size says nothing of what changes with the base's loss; where areas or shares lie close
+    # together, their curvatures are worth less than they cost on longer runs.
+    prior = MappingProxyType(
+        {"a": (1.5, 1.0), "p": (0.0, 0.5), "q": (0.0, 0.5), "y": (0.0, 0.2)}
+        | {"u": (0.0, 0.03), "v": (0.0, 0.03), "w": (0.0, 0.05), "z": (0.0, 0.02)}
+    )
     starts = tuple(
         {"f": 1.0, "a": 1.0, "b": -0.1, "g": -0.15, "Q": Q}
         | dict.fromkeys(("p", "q", "u", "v", "w", "z", "y"), 0.0)

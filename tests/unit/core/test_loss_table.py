@@ -34,7 +34,10 @@ def frame(**columns: Any) -> pd.DataFrame:
         ({"value": [2.5, None]}, "t row 2: value = nan is not a finite number."),
         ({"value": [2.5, 0]}, "t row 2: value = 0 is not a positive loss."),
         ({"sem": [0.1, float("inf")]}, "t row 2: sem = inf is not a finite number."),
-        ({"phase": ["end", "middle"]}, "t row 2: phase = middle is unknown; wanted one of pretraining, base, trunk"),
+        (
+            {"phase": ["end", "middle"]},
+            "t row 2: phase = middle is unknown; wanted one of pretraining, base, trunk",
+        ),
         ({"eval_set": ["domain", None]}, "t row 2: eval_set is empty."),
         ({"eval_set": "law"}, "t: evaluation set 'law' is neither general nor domain."),
         ({"role": "general"}, "t: evaluation set 'domain' has the role 'general'; its name says domain."),

@@ -16,7 +16,15 @@ import curve_world as world
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.schedule import Schedule
 from dcpt.core.schedule_joined import JoinedSchedule
-from dcpt.fit.loss_curves.chosen_curves import after, check_constants, counted_once, named, split, thinned
+from dcpt.fit.loss_curves.chosen_curves import (
+    after,
+    check_constants,
+    counted_once,
+    named,
+    one_group,
+    split,
+    thinned,
+)
 from dcpt.fit.loss_curves.curve_file import CurveFits
 from dcpt.fit.loss_curves.curve_rows import read_curve_rows, set_for_side
 from dcpt.fit.loss_curves.fit_sets import candidates, fit_set
@@ -171,6 +179,20 @@ def test_a_folder_of_files_is_one_curve_each(tmp_path):
         world.log(WARM, seed=seed).to_csv(tmp_path / f"{name}.csv", index=False)
     rows = read_curve_rows(tmp_path, Reading())
     assert [curve.name for curve in curves_of(rows, "general").curves] == ["one", "two"]
+
+
+def test_logs_that_begin_alike_are_one_run(tmp_path):
+    log = world.log(WARM)
+    log.to_csv(tmp_path / "one.csv", index=False)
+    log[log["step"] < 300].to_csv(tmp_path / "two.csv", index=False)
+    world.log(WARM, seed=1).to_csv(tmp_path / "three.csv", index=False)
+    curves, note = one_group(curves_of(read_curve_rows(tmp_path, Reading()), "general").curves)
+    assert {curve.name: curve.group for curve in curves} == {"one": "one", "two": "one", "three": "three"}
+    assert note.startswith("two begin with the losses of other curves")
+    weights = dict(zip([curve.name for curve in curves], counted_once(curves), strict=True))
+    assert set(weights["two"]) == {0.5}
+    assert set(weights["three"]) == {1.0}
+    assert sum(weights["one"]) == len(log) - 0.5 * len(weights["two"])
 
 
 def test_the_published_folder_reads_as_its_source_says(shared):

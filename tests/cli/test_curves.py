@@ -1,0 +1,265 @@
+"""Loss curves from the command line: fit, predict, plan, laws, and what is said to those who err."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+S = "wsd(peak=1e-3, steps=300, warmup=10, decay=20%)"
+QUICK = ("--bootstrap", "4", "--no-holdouts")
+
+
+def load_world() -> ModuleType:
+    path = Path(__file__).resolve().parents[1] / "unit" / "fit" / "loss_curves" / "curve_world.py"
+    spec = importlib.util.spec_from_file_location("curve_world", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+world = load_world()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, call: Callable[..., Any]) -> Path:
+    """A folder with fits of both sides to curves of three mixtures, and the document about them."""
+    folder = tmp_path_factory.mktemp("curves")
+    world.table((0.3, 0.6, 0.9)).to_csv(folder / "curves.csv", index=False)
+    words = ("--law", "cpt-dynamics+replay+intrinsic-power", *QUICK, "--json")
+    answer = call("fit", str(folder / "curves.csv"), "-o", str(folder / "fits"), *words)
+    assert answer.code == 0, answer.err
+    (folder / "document.json").write_text(answer.out)
+    return folder
+
+
+@pytest.fixture
+def ask(kept: Path, call: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    def run(question: str, *words: str) -> Any:
+        file = str(tmp_path / "plan.json")
+        answer = call(
+            "plan", str(kept / "fits"), "--schedule", S, "--ask", question, "--at", "r=0.6", "-o", file,
+            "--force", "--json", *words,
+        )  # fmt: skip
+        assert answer.code == 0, answer.err
+        assert json.loads(Path(file).read_text())["question"] == question
+        return answer.document
+
+    return run
+
+
+def test_one_document_says_all_of_a_fit(kept: Path) -> None:
+    document = json.loads((kept / "document.json").read_text())
+    assert (document["schema_version"], document["kind"]) == (1, "curve-fit")
+    assert [fit["eval_set"] for fit in document["fits"]] == ["general/dense", "domain/dense"]
+    for fit in document["fits"]:
+        assert (fit["law"], fit["delta"]) == ("cpt-dynamics+replay+intrinsic-power", 1e-3)
+        assert fit["mae"] < 0.0015
+        assert {"r2", "rmse", "mape", "worst", "last", "status", "warnings", "seconds"} <= set(fit)
+        assert set(fit["intervals"]) == set(fit["params"])
+        for name, (low, high) in fit["intervals"].items():
+            assert low <= fit["params"][name] <= high
+    assert document["base_schedules"] == [world.BASE.text]
+    assert any("general/dense" in note for note in document["notes"])
+
+
+def test_a_prediction_is_that_of_the_law_that_made_the_losses(
+    kept: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    from dcpt.core.schedule_joined import JoinedSchedule
+    from dcpt.core.schedule_text import parse_schedule
+
+    picture = tmp_path / "predicted.svg"
+    words = ("--at", "r=0.6", "--steps", "0,100,300", "--figure", str(picture), "--json")
+    answer = call("predict", str(kept / "fits"), "--schedule", S, *words)
+    assert answer.code == 0, answer.err
+    joined = JoinedSchedule(world.BASE, parse_schedule(S))
+    for side in ("general", "domain"):
+        rows = [row for row in answer.document["predictions"] if row["side"] == side]
+        steps = [row["step"] + world.BASE.steps for row in rows]
+        truth = world.true_losses(side, joined, steps, 0.6, mixtures=True)
+        assert [row["mean"] for row in rows] == pytest.approx(truth, abs=0.004)
+        assert all(row["obs_lo"] <= row["mean_lo"] <= row["mean"] <= row["obs_hi"] for row in rows)
+        assert not any(row["extrapolates"] for row in rows)
+    assert picture.read_text().startswith("<?xml")
+    assert picture.with_stem("predicted-2").exists()
+    assert "pre-training is that of the fitted curves" in answer.document["notes"][0]
+
+
+def test_a_prediction_beyond_what_was_fitted_says_so(kept: Path, call: Callable[..., Any]) -> None:
+    high = "wsd(peak=2e-3, steps=300, warmup=10, decay=20%)"
+    answer = call("predict", str(kept / "fits"), "--schedule", high, "--at", "r=0.95", "--strict", "--json")
+    assert answer.code == 5
+    doubts = answer.document["predictions"][0]["doubts"]
+    assert any("share r is 0.95" in doubt for doubt in doubts)
+    assert any("peak rate of continual pre-training is 0.002" in doubt for doubt in doubts)
+
+
+def test_every_question_is_one_command(ask: Callable[..., Any]) -> None:
+    from dcpt.cli.curve_answers import QUESTIONS
+    from dcpt.cli.curve_options import ASK
+
+    assert all(name in ASK for name in QUESTIONS)
+    share = ask("anneal-share", "--values", "0,0.1,0.2,0.4")
+    losses = {row["anneal_share"]: row["objective"] for row in share["rows"]}
+    assert list(losses) == [0, 0.1, 0.2, 0.4]
+    assert losses[share["best"]] == min(losses.values())
+    end = ask("final-loss")
+    assert end["objective"] == pytest.approx(losses[0.2])
+    assert end["weights"] == {"general": 0.5, "domain": 0.5}
+    best = ask("best-schedule")
+    assert best["gain"] >= 0
+    assert best["objective"] == pytest.approx(end["objective"] - best["gain"])
+    assert ask("rewarm", "--values", "0,10")["rows"][1]["objective"] > 0
+    assert ask("potential")["knob"] == "potential"
+    # More general text is better for the general loss, less of it for the domain loss.
+    replay = ask("replay", "--weight", "1")
+    assert replay["best"] == max(row["replay"] for row in replay["rows"])
+    replay = ask("replay", "--weight", "0")
+    assert replay["best"] == min(row["replay"] for row in replay["rows"])
+    assert ask("turning-length", "--longest", "5k")["longest"] == 5000
+    assert ask("critical-point")["area"]["value"] >= 0
+    assert [row["weight"] for row in ask("balance", "--values", "0.2,0.8")["rows"]] == [0.2, 0.8]
+    assert ask("upsampling")["rows"][0]["r_late"] == 0.6
+    assert any(
+        item["kind"] == "extrapolates_peak" for item in ask("peak", "--values", "1e-3,2e-3")["caveats"]
+    )
+
+
+def test_the_best_rates_are_a_file_that_is_a_schedule(
+    kept: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    plan, picture = tmp_path / "best.json", tmp_path / "best.png"
+    words = ("--at", "r=0.6", "-o", str(plan), "--figure", str(picture))
+    answer = call("plan", str(kept / "fits"), "--schedule", S, "--ask", "best-schedule", *words)
+    assert answer.code == 0, answer.err
+    assert picture.exists()
+    rates = str(plan.with_suffix(".csv"))
+    again = call("predict", str(kept / "fits"), "--schedule", rates, "--at", "r=0.6", "--json")
+    expected = {row["side"]: row["loss"] for row in json.loads(plan.read_text())["rows"]}
+    assert {row["side"]: row["mean"] for row in again.document["predictions"]} == pytest.approx(expected)
+
+
+def test_laws_are_ranked_and_scored_on_curves_left_out(folder: Path, call: Callable[..., Any]) -> None:
+    from dcpt.core.schedule import Schedule
+
+    (folder / "logs").mkdir()
+    shapes = {
+        "flat": Schedule("constant", 1e-3, 400, 40),
+        "wsd": Schedule("wsd", 1e-3, 400, 40, 80),
+        "cos": Schedule("cosine", 1e-3, 400, 40, floor=0.1),
+        "long": Schedule("wsd", 1e-3, 600, 40, 120),
+    }
+    for name, schedule in shapes.items():
+        world.log(schedule, first=41, every=20).to_csv(folder / "logs" / f"{name}.csv", index=False)
+    laws = ("--law", "intrinsic-power", "--law", "momentum")
+    words = ("--warmup", "40", "--test", "long", "--figure", "fit.png", *QUICK)
+    answer = call("fit", "logs", *laws, *words, "--json")
+    assert answer.code == 0, answer.err
+    (found,) = answer.document["sets"]
+    assert "intrinsic-power" in found["best"]
+    assert found["test_mae"] == found["tests"][" & ".join(found["best"])][0]["mae"] < 0.005
+    assert [row["name"] for row in found["tests"]["momentum"]] == ["long"]
+    assert (folder / "fit.png").read_bytes()[:4] == b"\x89PNG"
+    text = call("fit", "logs", *laws, *words, "--force")
+    assert "errs least where 3 schedules in turn were left out" in text.out
+    assert "not fitted: mean absolute error" in text.out
+
+
+def test_auto_curve_keeps_what_predicts_best(folder: Path, call: Callable[..., Any]) -> None:
+    world.table().to_csv("curves.csv", index=False)
+    words = (
+        "--law",
+        "auto-curve",
+        "--side",
+        "general",
+        "-o",
+        "fits",
+        "--burn-in",
+        "20",
+        "--max-rows",
+        "60",
+        *QUICK,
+    )
+    answer = call("fit", "curves.csv", *words, "--json")
+    assert answer.code == 0, answer.err
+    (found,) = answer.document["sets"]
+    assert all(name.startswith("cpt-dynamics") for name in found["best"])
+    assert found["choice"][0]["name"] == " & ".join(found["best"])
+    assert {fit["law"] for fit in answer.document["fits"]} >= set(found["best"])
+    assert call("predict", "fits", "--schedule", S).code == 0
+    for words in (("predict", "--at", "N=1,D=1"), ("plan", "--at", "N=1,D=1", "--keep", "general <= 3")):
+        other = call(words[0], "fits", *words[1:])
+        assert (other.code, "they are asked about a schedule" in other.err) == (2, True)
+
+
+def test_laws_of_curves_are_listed_and_shown(call: Callable[..., Any]) -> None:
+    listed = call("laws").out
+    assert all(f"\n{name} " in listed for name in ("momentum", "multi-power", "cpt-dynamics-unknown-base"))
+    assert "+replay-log" in listed
+    shown = call("laws", "cpt-dynamics+replay", "--json").document
+    assert shown["kind"] == "law"
+    assert (shown["of"], shown["needs"]) == ("curves", ["s"])
+    assert {"L0", "beta", "k"} <= {item["name"] for item in shown["parameters"]}
+    text = call("laws", "cpt-dynamics").out
+    assert "S1cpt" in text
+    assert "arXiv:2505.07796" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("fit", "curves.csv", "--law", "cpt-dynamic"), 2, "did you mean 'cpt-dynamics'"),
+        (("fit", "curves.csv", "--law", "momentun"), 2, "did you mean 'momentum'"),
+        (("fit", "curves.csv", "--law", "momentum", "--law", "d-cpt"), 2, "wanted laws of one kind"),
+        (("fit", "curves.csv", "--law", "momentum", "--tie", "A=L0"), 2, "--tie means nothing"),
+        (("fit", "curves.csv", "--law", "d-cpt", "--warmup", "10"), 2, "--warmup speaks of loss curves"),
+        (("fit", "curves.csv", "--law", "momentum", "--fix", "lambda=1"), 2, "'lambda' is no parameter"),
+        (("fit", "curves.csv", "--law", "momentum", "--train", "nothing"), 2, "no curve is named 'nothing'"),
+        (("fit", "curves.csv", "--law", "momentum", "--eval-set", "law"), 2, "--eval-set law: is not there"),
+        (("fit", "curves.csv", "--law", "momentum", "--side", "left"), 2, "wanted general or domain"),
+        (("fit", "curves.csv", "--law", "momentum", "--map", "eta=rate"), 3, "column 'rate', mapped to eta"),
+        (("fit", "curves.csv", "--law", "momentum", "--figure", "a.gif"), 2, "wanted a file ending in .svg"),
+        (("fit", "nowhere", "--law", "momentum"), 3, "nowhere"),
+        (("predict", "fits", "--schedule", S), 3, "asks fits of loss curves"),
+        (("predict", "fits", "--steps", "100"), 2, "--steps speaks of loss curves"),
+        (("plan", "fits", "--schedule", S, "--ask", "aneal-share"), 2, "did you mean 'anneal-share'"),
+        (("plan", "fits", "--schedule", S, "--keep", "general <= +2%"), 2, "--keep means nothing"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_sentence(
+    folder: Path, call: Callable[..., Any], words: tuple[str, ...], code: int, said: str
+) -> None:
+    world.table().to_csv("curves.csv", index=False)
+    answer = call(*words)
+    assert (answer.code, answer.out) == (code, "")
+    assert said in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("predict", "--schedule", S), "reads r; it is not given"),
+        (("predict", "--schedule", S, "--at", "r=0.6", "--steps", "301"), "301 is no step of the schedule"),
+        (
+            ("predict", "--schedule", "wsd(peek=1)", "--at", "r=0.6"),
+            "--schedule: schedule: wsd: unknown name",
+        ),
+        (("plan", "--schedule", S, "--at", "r=0.6,L0=3"), "'L0' is unknown to questions"),
+        (("plan", "--schedule", S, "--at", "r=0.6", "--values", "many", "--ask", "peak"), "--values"),
+    ],
+)
+def test_a_question_that_cannot_be_asked(
+    kept: Path, call: Callable[..., Any], words: tuple[str, ...], said: str
+) -> None:
+    answer = call(words[0], str(kept / "fits"), *words[1:])
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
