@@ -48,7 +48,7 @@ HUBER_DELTA = 1e-3
 
 NOISE_DELTA = 1e-2
 """Huber threshold above the noise of small runs (0.2 to 0.5 %), where the fit is nearly least squares and
-still bounds what an outlier can do. Against 1e-3 it predicts larger models better with every law tried
+still bounds what an outlier can do. Against 1e-3, most laws predict larger models better with it
 (experiments/domains_cpu)."""
 
 
