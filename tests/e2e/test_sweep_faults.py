@@ -142,7 +142,7 @@ def test_a_branch_is_the_run_it_shares_its_trunk_of(
     wanted = losses(whole)
     branch = wanted[wanted["run_id"] == by_end(sweep, "r0.8-s0-d1.92k")]
     branch_end = branch[branch["phase"] == "end"].drop(columns="run_id").reset_index(drop=True)
-    own = collect(folder, [alone]).frame
+    own = collect(folder, [base, alone]).frame
     own_end = own[own["phase"] == "end"].drop(columns="run_id").reset_index(drop=True)
     assert len(own_end) == 4
     pd.testing.assert_frame_equal(own_end, branch_end, check_exact=True)

@@ -21,9 +21,10 @@ class JointGeneral(JointLaw):
     """General loss from its value before continual pre-training, for any size, mixture and schedule.
 
     The law `anchored-shift` with the forward area of continual pre-training, over that of pre-training, in
-    the place of the tokens, and with the gain of every fall of the rate: what more training gains, starting from
-    the base's loss; what leaving its mixture costs, with a floor of the replay share that falls as training
-    goes on; what annealing gains, where the falls of pre-training go on gaining and the re-warm-up loses.
+    the place of the tokens, and with the gain of every fall of the rate: what more training gains, starting
+    from the base's loss; what leaving its mixture costs, with a floor of the replay share that falls as
+    training goes on; what annealing gains, where the falls of pre-training go on gaining and the re-warm-up
+    loses.
     """
 
     name = "joint-general"
