@@ -158,8 +158,11 @@ def _curves(items: list[Mapping[str, Any]]) -> list[str]:
             f"{item['fit_seconds']:.2f} s",
         ]
         rows.append(_row(cells))
-    chosen = {item["law"]: item["chosen_by"] for item in items if item["chosen_by"] != "named by --law"}
-    rows += ["", *(f"{law}: {why}.\n" for law, why in chosen.items())]
+    for item in items:
+        if item["chosen_by"] != "named by --law":
+            name = item["data"] if item["benchmark"] == "schedules" else "lr_schedules_124m"
+            rows.append(f"\n{name}, {item['law']}: {item['chosen_by']}.")
+    rows.append("")
     return rows
 
 

@@ -36,6 +36,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "curves 100M": ("schedules", "--data", "{losses}/multi_power_law/csv_100"),
     "curves 25M, multi-power": (*_MULTI_POWER, "{losses}/multi_power_law/csv_25"),
     "curves 100M, multi-power": (*_MULTI_POWER, "{losses}/multi_power_law/csv_100"),
+    "curves 25M, chosen": ("schedules", "--choose", "--data", "{losses}/multi_power_law/csv_25"),
+    "curves 100M, chosen": ("schedules", "--choose", "--data", "{losses}/multi_power_law/csv_100"),
     "curves 124M": ("schedule_transfer", "--data", "{losses}/lr_schedules_124m"),
     "curves 124M, multi-power": (
         *("schedule_transfer", "--law", "multi-power", "--data"),
