@@ -116,11 +116,25 @@ def table_of(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["side", "error %"], ignore_index=True)
 
 
+def scatter(domain: str) -> dict[str, float]:
+    """Standard deviation of one run's log loss over seeds of the data order, in per cent, by side."""
+    table = LossTable.read(HERE / domain / "losses.csv")
+    found = {}
+    for side in LAWS:
+        ends = table.select(side).frame
+        ends = ends[(ends["r"] > 0) & (ends["r"] < 1)]
+        pairs = ends.pivot_table(index=["N", "r", "D"], columns="seed", values="value").dropna()
+        found[side] = 100 * float(np.sqrt(np.log(pairs).var(axis=1, ddof=1).mean()))
+    return found
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     names = sys.argv[1:] or [name for name in DOMAINS if (HERE / name / "losses.csv").exists()]
     found = pd.concat([errors(name) for name in names], ignore_index=True)
     print(table_of(found).to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+    print("\none run over seeds of the data order, %")
+    print(pd.DataFrame({name: scatter(name) for name in names}).round(2).to_string())
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ CUBIC = f"{QUADRATIC} + t*X**3 + y*X**2*{SHARE} + m*X*{SHARE}**2 + j*{SHARE}**3"
 
 ANCHORED = "L0*(1 + Q*N**kappa*D*s**gamma)**-h"
 SURFACE = f"{QUADRATIC} + k*X**2*{SHARE} + a*{SIZE} + p*{SIZE}*X + q*{SIZE}*{SHARE} + t*{SIZE}*X*{SHARE}"
-START = "exp(log(L0)/(1 + Q*D) + (1 - 1/(1 + Q*D))*({}))"
+START = "exp((1 + Q*s*D)**-0.3*log(L0) + (1 - (1 + Q*s*D)**-0.3)*({}))"
 
 _SIGNED, _RATE, _POWER = (nonlinear(*bounds, "tried") for bounds in ((-20, 20), (1e-2, 1e5), (1e-3, 3)))
 _EXPONENT, _COEFFICIENT = nonlinear(-1, 1, "tried"), linear(0, 1e3, "tried")
@@ -71,8 +71,10 @@ DOMAIN_FORMS = {
     "size-mixture": None,
     "d-cpt": None,
     "surface without a start": f"exp({SURFACE})",
-    "surface, start by s*D": START.format(SURFACE).replace("Q*D", "Q*s*D"),
-    "surface, start by a power": f"exp((1 + Q*s*D)**-h*log(L0) + (1 - (1 + Q*s*D)**-h)*({SURFACE}))",
+    "surface, power of the start 0.5": START.format(SURFACE).replace("-0.3", "-0.5"),
+    "surface, power of the start 1": START.format(SURFACE).replace("-0.3", "-1"),
+    "surface, power of the start free": START.format(SURFACE).replace("-0.3", "-h"),
+    "surface, start by D": START.format(SURFACE).replace("Q*s*D", "Q*D"),
     "quadratic surface": START.format(f"{QUADRATIC} + a*{SIZE} + p*{SIZE}*X + q*{SIZE}*{SHARE}"),
     "quadratic surface, N for G0": START.format(f"{QUADRATIC} + a*log(N) + p*log(N)*X + q*log(N)*{SHARE}"),
     "cubic surface": START.format(f"{CUBIC} + a*{SIZE} + p*{SIZE}*X + q*{SIZE}*{SHARE} + k*{SIZE}*X*{SHARE}"),
