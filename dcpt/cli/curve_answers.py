@@ -178,3 +178,51 @@ QUESTIONS: dict[str, Callable[[Question], Answer]] = {
     "upsampling": upsampled,
 }
 """What --ask takes."""
+
+_WEIGHED = ("--weight", "--from-start")
+
+TAKES: dict[str, tuple[str, ...]] = {
+    "final-loss": _WEIGHED,
+    "anneal-share": ("--values", *_WEIGHED),
+    "peak": ("--values", *_WEIGHED),
+    "rewarm": ("--values", *_WEIGHED),
+    "replay": ("--values", *_WEIGHED),
+    "potential": ("--values", *_WEIGHED),
+    "turning-length": ("--longest",),
+    "critical-point": ("--longest",),
+    "balance": ("--values",),
+    "best-schedule": ("--floor", *_WEIGHED),
+    "upsampling": ("--values", *_WEIGHED),
+}
+"""Flags that a question reads, of those that not all of them do."""
+
+
+def check_flags(
+    ask: str,
+    weight: float | None,
+    from_start: bool,
+    values: str | None,
+    longest: str | None,
+    floor: float,
+) -> None:
+    """Refuse flags that a question does not read.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first of them, and the questions that read it.
+    """
+    given = {
+        "--weight": weight is not None,
+        "--from-start": from_start,
+        "--values": values is not None,
+        "--longest": longest is not None,
+        "--floor": floor != 0,
+    }
+    for flag, there in given.items():
+        if there and flag not in TAKES[ask]:
+            readers = ", ".join(name for name, flags in TAKES.items() if flag in flags)
+            hint = f"it belongs to {readers}"
+            if (ask, flag) == ("balance", "--weight"):
+                hint = f"a balance compares several weights: pass --values {weight:g}"
+            raise ConfigError(f"{flag} means nothing for the question {ask}; drop it.", hint=hint)

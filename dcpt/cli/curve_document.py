@@ -25,6 +25,7 @@ def describe(fits: CurveFits, seconds: Mapping[str, float]) -> dict[str, Any]:
             "side": item.side,
             "best": list(item.best),
             "choice": [dict(row) for row in item.choice],
+            "refused": dict(item.refused),
             "tests": {name: [dict(row) for row in rows] for name, rows in item.tests.items()},
             "test_mae": _mean_of(item, "mae"),
             "test_mae_whole": _mean_of(item, "mae_whole"),

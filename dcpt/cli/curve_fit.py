@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dcpt.fit.loss_curves.curve_file import CurveFits
     from dcpt.fit.loss_curves.fit_sets import SetFits
     from dcpt.ingest.reading import Reading
+    from dcpt.laws.curves import CurveLaw
 
 REFITS = 100
 """Default of --bootstrap: a refit of curves reads every step of every history again."""
@@ -127,26 +128,29 @@ def _fit(
     output: Path | None,
     json: bool,
 ) -> CurveFits:
-    from dcpt.cli.curve_reading import eval_sets_of, provenance_of_curves
+    from dcpt.cli.curve_bases import bases_of
+    from dcpt.cli.curve_reading import eval_sets_of, laws_by_set, provenance_of_curves
     from dcpt.core.quantity import parse_quantity
-    from dcpt.fit.loss_curves.chosen_curves import after, one_group, split, thinned
+    from dcpt.fit.loss_curves.chosen_curves import after, check_read, one_group, split, thinned
     from dcpt.fit.loss_curves.curve_file import CurveFits
     from dcpt.fit.loss_curves.curve_rows import read_curve_rows
-    from dcpt.fit.loss_curves.fit import DELTA
     from dcpt.fit.loss_curves.fit_sets import fit_set
     from dcpt.fit.loss_curves.from_table import curves_of
     from dcpt.fit.loss_curves.summary import fits_text
 
     rows = read_curve_rows(path, reading, options["metric"])
     names, notes = eval_sets_of(rows, eval_sets, flags.side)
-    notes = [*rows.notes, *notes]
+    chosen, left = laws_by_set(rows, names, laws, flags.side is not None or bool(eval_sets))
+    notes = [*rows.notes, *notes, *left]
     fixed = {name: parse_quantity(text, f"--fix {name}") for name, text in fix.items()}
     made: list[SetFits] = []
     drawn: list[tuple[SetFits, list[Curve], list[Curve]]] = []
     seconds: dict[str, float] = {}
     bases: dict[str, None] = {}
-    for name in names:
-        found = curves_of(rows, name, _history_options(flags), _fits_bases(laws))
+    measured: dict[str, Any] = {}
+    for name, own in chosen.items():
+        found = curves_of(rows, name, _history_options(flags), _fits_bases(own))
+        measured[name] = bases_of(found.curves)
         bases |= dict.fromkeys(found.base_schedules)
         notes += found.notes
         train, test = split(found.curves, flags.train, flags.test)
@@ -155,17 +159,21 @@ def _fit(
         train, thin = thinned(train, most)
         train, shared = one_group(train)
         notes += [f"{name}: {note}" for note in (thin, shared) if note]
-        kinds, only_best = _laws(laws, train)
+        kinds, only_best = _laws(own, train)
+        for kind in () if only_best else kinds:
+            check_read([*train, *test], kind.name, kind.needs)
+        known = {parameter for kind in kinds for parameter in kind.names}
+        others = {parameter for kind in _kinds(laws) for parameter in kind.names} - known
         start = time.perf_counter()
         item = fit_set(
             kinds,
             train,
             test,
             only_best=only_best,
-            delta=DELTA if options["delta"] is None else options["delta"],
+            delta=options["delta"],
             bootstrap=REFITS if options["bootstrap"] is None else options["bootstrap"],
             seed=options["seed"],
-            fixed=fixed,
+            fixed={key: value for key, value in fixed.items() if key not in others},
             holdout=options["holdout"],
         )
         seconds[name] = time.perf_counter() - start
@@ -176,7 +184,8 @@ def _fit(
     for reason, count in rows.dropped.items():
         show.say(f"note: {count} rows left out: {reason}")
     said = {name: value for name, value in asdict(flags).items() if name != "figure"}
-    fits = CurveFits(tuple(made), tuple(bases), provenance_of_curves(path, rows, reading, said))
+    origin = {**provenance_of_curves(path, rows, reading, said), "bases": measured}
+    fits = CurveFits(tuple(made), tuple(bases), origin)
     if output is not None:
         fits.save(output)
     figure = flags.figure
@@ -207,11 +216,15 @@ def check_doubts(fits: CurveFits) -> None:
 
 def _fits_bases(laws: Sequence[str]) -> bool:
     """Whether losses of the base are data for these laws: to some they are unknown, to some given."""
+    return not any("unknown-base" in law.name or {"L0", "G0"} & set(law.needs) for law in _kinds(laws))
+
+
+def _kinds(laws: Sequence[str]) -> list[CurveLaw]:
+    """The laws that are named."""
     from dcpt.cli.curve_reading import AUTO_CURVE
     from dcpt.laws.curves.registry import get_curve_law
 
-    kinds = [get_curve_law(name) for name in laws if name != AUTO_CURVE]
-    return not any("unknown-base" in law.name or {"L0", "G0"} & set(law.needs) for law in kinds)
+    return [get_curve_law(name) for name in laws if name != AUTO_CURVE]
 
 
 def _history_options(flags: CurveFlags) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dcpt.cli.curve_asking import Answer, Question
     from dcpt.cli.curve_question import Asked
     from dcpt.fit.loss_curves.curve_file import CurveFits
+    from dcpt.fit.loss_curves.curve_fit import CurveFit
 
 SCHEMA_VERSION = 1
 EVEN = 0.5
@@ -69,7 +70,7 @@ def plan_schedule(
     force, strict, json : bool
         As everywhere.
     """
-    from dcpt.cli.curve_answers import QUESTIONS
+    from dcpt.cli.curve_answers import QUESTIONS, check_flags
     from dcpt.cli.curve_question import asked_of, open_curves
     from dcpt.cli.options import fresh
     from dcpt.core.errors import EXIT_DOUBTFUL
@@ -81,6 +82,7 @@ def plan_schedule(
             f"--ask {ask}: is no question; wanted {', '.join(QUESTIONS)}.",
             hint=f"did you mean {near[0]!r}?" if near else None,
         )
+    check_flags(ask, weight, from_start, values, longest, floor)
     file = output or (path if path.is_dir() else path.parent) / f"plan-{ask}.json"
     if file.suffix != ".json":
         raise ConfigError(f"-o: got {str(file)!r}; wanted a file that ends in .json.")
@@ -88,8 +90,9 @@ def plan_schedule(
     for name in (file, rates_file) if ask == "best-schedule" else (file,):
         fresh(name, force)
     fits = open_curves(path)
-    asked = asked_of(fits, schedule, base_schedule, [at] if at else [])
-    question = _question(fits, asked, weight, from_start, values, longest, floor, level, law)
+    chosen = _chosen(fits, law)
+    asked = asked_of(fits, list(chosen.values()), schedule, base_schedule, [at] if at else [])
+    question = _question(chosen, asked, weight, from_start, values, longest, floor, level)
     answer = QUESTIONS[ask](question)
     answer = replace(answer, caveats=(*answer.caveats, *_beyond(question, answer)))
     document = {
@@ -114,8 +117,20 @@ def plan_schedule(
         raise typer.Exit(EXIT_DOUBTFUL)
 
 
+def _chosen(fits: CurveFits, law: str | None) -> dict[str, CurveFit]:
+    """The fit that is asked of every side."""
+    from dcpt.core.symbols import DOMAIN, GENERAL
+    from dcpt.laws.curves.registry import get_curve_law
+
+    named = None if law is None else get_curve_law(law)
+    sides = [side for side in (GENERAL, DOMAIN) if any(item.side == side for item in fits.sets)]
+    if named is not None:
+        sides = [side for side in sides if side in named.sides] or sides
+    return {side: fits.of(side).single(None if named is None else named.name) for side in sides}
+
+
 def _question(
-    fits: CurveFits,
+    chosen: dict[str, CurveFit],
     asked: Asked,
     weight: float | None,
     from_start: bool,
@@ -123,34 +138,26 @@ def _question(
     longest: str | None,
     floor: float,
     level: float,
-    law: str | None,
 ) -> Question:
     from dcpt.cli.curve_asking import Question
     from dcpt.core.quantity import parse_quantity
     from dcpt.core.symbols import DOMAIN, GENERAL
-    from dcpt.laws.curves.registry import get_curve_law
     from dcpt.plan.schedule.aim import Aim
 
-    named = None if law is None else get_curve_law(law).name
-    sides = [side for side in (GENERAL, DOMAIN) if any(item.side == side for item in fits.sets)]
-    chosen = {side: fits.of(side).single(named) for side in sides}
     if weight is not None and len(chosen) < 2:
-        raise ConfigError(f"--weight: only the {sides[0]} loss is fitted; there is nothing to weigh it with.")
-    for side, fit in chosen.items():
-        asked.given(fit.law, side)  # refuses what is missing
+        raise ConfigError(
+            f"--weight: only the {next(iter(chosen))} loss is fitted; there is nothing to weigh it with."
+        )
     if len(chosen) == 2:
         share = EVEN if weight is None else weight
         aim = Aim.balance(chosen[GENERAL], chosen[DOMAIN], share, from_start)
     else:
         aim = Aim(tuple(chosen.values()), (1.0,), from_start)
-    odd = [name for name in asked.at if name not in ("r", "N")]
-    if odd:
-        raise ConfigError(f"--at: {odd[0]!r} is unknown to questions about schedules; wanted r and N.")
     if not 0 < level < 1:
         raise ConfigError(f"--level {level:g}: wanted a probability between 0 and 1.")
     numbers = [] if values is None else [part.strip() for part in values.split(",") if part.strip()]
     return Question(
-        setting=asked.setting,
+        setting=asked.setting(list(chosen.values())),
         aim=aim,
         fits=chosen,
         values=tuple(parse_quantity(part, "--values") for part in numbers),
@@ -199,10 +206,12 @@ def _describe(ask: str, asked: Asked, question: Question, answer: Answer) -> dic
 
 
 def _print(ask: str, asked: Asked, question: Question, answer: Answer) -> None:
+    from dcpt.cli.curve_answers import TAKES
+
     front = "" if asked.pre is None else f"{asked.pre.text} | "
     laws = ", ".join(f"{fit.law.name} on {fit.eval_set}" for fit in question.fits.values())
     show.result(f"{ask}: {front}{asked.cpt.text}\n  {laws}")
-    if len(question.fits) == 2:
+    if len(question.fits) == 2 and "--weight" in TAKES[ask]:
         what = "changes from the base" if question.aim.from_start else "final losses"
         show.result(
             f"  {what} weighed {question.aim.weights[0]:g} general, {question.aim.weights[1]:g} domain"
@@ -232,5 +241,5 @@ def _draw(question: Question, answer: Answer, asked: Asked, figure: Path) -> Non
     from dcpt.cli.curve_figure import draw_prediction
 
     setting = answer.runs[0] if answer.runs else question.setting
-    parts = [(fit, fit.eval_set, asked.given(fit.law, side)) for side, fit in question.fits.items()]
+    parts = [(fit, fit.eval_set, asked.constants[fit.eval_set]) for fit in question.fits.values()]
     draw_prediction(parts, setting.history(), question.level, figure)

@@ -54,15 +54,23 @@ def predict_curves(
     from dcpt.laws.curves.registry import get_curve_law
 
     fits = open_curves(path)
-    asked = asked_of(fits, schedule, base_schedule, list(at))
-    history, wanted = asked.history, steps_of(steps, asked)
-    named = None if law is None else get_curve_law(law).name
-    rows: list[dict[str, Any]] = []
-    drawn = []
-    for item in [fits.of(name) for name in dict.fromkeys(eval_sets or fits.eval_sets)]:
+    kind = None if law is None else get_curve_law(law)
+    named = None if kind is None else kind.name
+    sets = [fits.of(name) for name in dict.fromkeys(eval_sets or fits.eval_sets)]
+    if kind is not None and not eval_sets:
+        sets = [item for item in sets if item.side in kind.sides] or sets
+    chosen = []
+    for item in sets:
         predictor = item.predictor(named)
         members = predictor.fits if isinstance(predictor, CurveAverage) else (predictor,)
-        given = {key: value for fit in members for key, value in asked.given(fit.law, item.side).items()}
+        chosen.append((item, predictor, members))
+    used = [fit for _, _, members in chosen for fit in members]
+    asked = asked_of(fits, used, schedule, base_schedule, list(at))
+    history, wanted = asked.history, steps_of(steps, asked)
+    rows: list[dict[str, Any]] = []
+    drawn = []
+    for item, predictor, members in chosen:
+        given = asked.constants[item.eval_set]
         frame = predictor.predict(history, wanted, given, level)
         drawn.append((predictor, item.eval_set, given))
         beyond = outside(members[0].ranges, given, history)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from dcpt.core.curve import RateHistory
     from dcpt.core.schedule import Schedule
     from dcpt.fit.loss_curves.curve_file import CurveFits
-    from dcpt.laws.curves import CurveLaw
+    from dcpt.fit.loss_curves.curve_fit import CurveFit
     from dcpt.plan.schedule.setting import Setting
 
 
@@ -28,55 +29,117 @@ class Asked:
         Constants: r, N, L0 and what else a law reads.
     notes : tuple of str
         What was taken for granted.
+    constants : mapping
+        Evaluation set to what its laws read beside the rates.
     """
 
     cpt: Schedule
     pre: Schedule | None
     at: dict[str, float]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    constants: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def history(self) -> RateHistory:
         """The rates of both, joined."""
-        return self.setting.history()
-
-    @property
-    def setting(self) -> Setting:
-        """The run as the decisions take it."""
         from dcpt.plan.schedule.setting import Setting
 
-        return Setting(self.cpt, self.pre, self.at.get("r"), self.at.get("N"))
+        return Setting(self.cpt, self.pre).history()
 
-    def given(self, law: CurveLaw, side: str) -> dict[str, float]:
-        """Constants that a law reads for the losses of a side.
+    def setting(self, fits: Sequence[CurveFit]) -> Setting:
+        """The run as decisions from these fits, one per side, take it.
 
         Raises
         ------
         ConfigError
-            When one is not given.
+            When they start from different general losses of the base.
         """
         from dcpt.core.symbols import GENERAL
+        from dcpt.plan.schedule.setting import Setting
 
-        found = dict(self.at)
-        if "r" in found:
-            found["s"] = 1.0 - found["r"] if side == GENERAL else found["r"]
-        for name in law.needs:
-            if name not in found:
-                own = "r" if name == "s" else name
-                raise ConfigError(
-                    f"law {law.name} reads {own}; it is not given.", hint=f"pass --at {own}=..."
-                )
-        return found
+        losses: dict[str, float] = {}
+        for fit in fits:
+            for name, side in (("L0", fit.side), ("G0", GENERAL)):
+                value = self.constants[fit.eval_set].get(name)
+                if value is not None and losses.setdefault(side, value) != value:
+                    raise ConfigError(
+                        f"{fit.eval_set}: the base's general loss is {value:.4f} here and "
+                        f"{losses[side]:.4f} among the other fits; wanted one.",
+                        hint="say it: --at G0=...,L0=...",
+                    )
+        return Setting(self.cpt, self.pre, self.at.get("r"), self.at.get("N"), base_losses=losses)
 
 
-def asked_of(fits: CurveFits, schedule: str, base_schedule: str | None, at: list[str]) -> Asked:
+def asked_of(
+    fits: CurveFits, used: Sequence[CurveFit], schedule: str, base_schedule: str | None, at: list[str]
+) -> Asked:
     """What the flags ask of some fits; without a base schedule, that of the fitted curves.
+
+    Parameters
+    ----------
+    fits : CurveFits
+        The file: its bases stand in for what the flags leave out.
+    used : sequence of CurveFit
+        Those of them that are asked.
+    schedule, base_schedule, at
+        The flags.
 
     Raises
     ------
     ConfigError
-        When a flag cannot be read, or pre-training has to be known and is not.
+        When a flag cannot be read, or something has to be known and is not.
     """
+    from dataclasses import replace
+
+    from dcpt.cli.curve_bases import BASE_CONSTANTS, base_constants
+
+    asked = _run_of(fits, used, schedule, base_schedule, _constants(at))
+    reads = {name for fit in used for name in fit.law.needs}
+    allowed = ["r", "N", *(BASE_CONSTANTS if reads & set(BASE_CONSTANTS) else ())]
+    allowed += sorted(reads - {"s", *allowed})
+    odd = [name for name in asked.at if name not in allowed]
+    if odd:
+        raise ConfigError(
+            f"--at: {odd[0]!r} is unknown to questions about these fits; wanted {', '.join(allowed)}."
+        )
+    sides = frozenset(fit.side for fit in used if set(BASE_CONSTANTS) & set(fit.law.needs))
+    history, bases = asked.history, fits.provenance.get("bases", {})
+    constants: dict[str, dict[str, float]] = {}
+    notes = list(asked.notes)
+    for fit in used:
+        found, note = _given(asked.at, fit), ""
+        if fit.side in sides:
+            measured, note = base_constants(fit, sides, asked.at, history, bases.get(fit.eval_set, ()))
+            found |= measured
+        notes += [note] if note and note not in notes else []
+        constants[fit.eval_set] = constants.get(fit.eval_set, {}) | found
+    return replace(asked, notes=tuple(notes), constants=constants)
+
+
+def _given(at: Mapping[str, float], fit: CurveFit) -> dict[str, float]:
+    """Constants that the law of a fit reads, but for losses of the base."""
+    from dcpt.cli.curve_bases import BASE_CONSTANTS
+    from dcpt.core.symbols import GENERAL
+
+    found = {name: value for name, value in at.items() if name not in BASE_CONSTANTS}
+    if "r" in found:
+        found["s"] = 1.0 - found["r"] if fit.side == GENERAL else found["r"]
+    for name in fit.law.needs:
+        if name not in found and name not in BASE_CONSTANTS:
+            own = "r" if name == "s" else name
+            raise ConfigError(
+                f"law {fit.law.name} reads {own}; it is not given.", hint=f"pass --at {own}=..."
+            )
+    return found
+
+
+def _run_of(
+    fits: CurveFits,
+    used: Sequence[CurveFit],
+    schedule: str,
+    base_schedule: str | None,
+    at: dict[str, float],
+) -> Asked:
     from dcpt.cli.curve_reading import base_schedule_of, read_schedule_text
     from dcpt.core.schedule import Schedule
 
@@ -86,12 +149,12 @@ def asked_of(fits: CurveFits, schedule: str, base_schedule: str | None, at: list
     if not isinstance(found, Schedule):
         if pre is not None:
             raise ConfigError("--schedule has pre-training in front (|), and so has --base-schedule.")
-        found, pre = found.cpt, found.pre
+        pre, found = found.pre, found.cpt
     elif pre is None and len(fits.base_schedules) == 1:
         pre = base_schedule_of(fits.base_schedules[0])
         notes.append(f"pre-training is that of the fitted curves: {fits.base_schedules[0]}")
     elif pre is None:
-        two_phase = [fit.law.name for fit in fits if fit.law.two_phase]
+        two_phase = [fit.law.name for fit in used if fit.law.two_phase]
         if two_phase:
             several = (
                 f"the fitted curves have {len(fits.base_schedules)} of them" if fits.base_schedules else ""
@@ -100,7 +163,10 @@ def asked_of(fits: CurveFits, schedule: str, base_schedule: str | None, at: list
                 f"law {two_phase[0]} needs the schedule of pre-training{f'; {several}' if several else ''}.",
                 hint="pass --base-schedule TEXT, or --schedule 'PRE | CPT'",
             )
-    return Asked(found, pre, _constants(at), tuple(notes))
+    for flag, part in (("--schedule", found), ("the schedule of pre-training", pre)):
+        if part is not None and part.steps < 1:
+            raise ConfigError(f"{flag}: {part.text} has no steps; wanted at least one.")
+    return Asked(found, pre, at, tuple(notes))
 
 
 def open_curves(path: Path) -> CurveFits:
@@ -123,6 +189,13 @@ def open_curves(path: Path) -> CurveFits:
     )
 
 
+_POSITIVE = {
+    "N": "a number of parameters",
+    "L0": "the base's loss in nats per token",
+    "G0": "the base's general loss in nats per token",
+}
+
+
 def _constants(texts: list[str]) -> dict[str, float]:
     from dcpt.core.quantity import parse_assignments, parse_quantity
 
@@ -134,6 +207,9 @@ def _constants(texts: list[str]) -> dict[str, float]:
         raise ConfigError("--at: 's' follows from r and the side of the loss; give r, the domain share.")
     if not 0 <= found.get("r", 0.0) <= 1:
         raise ConfigError(f"--at: r is {found['r']:g}; wanted a share in [0, 1].")
+    for name, what in _POSITIVE.items():
+        if name in found and not found[name] > 0:
+            raise ConfigError(f"--at: {name} is {found[name]:g}; wanted {what}, more than 0.")
     return found
 
 

@@ -125,6 +125,54 @@ def eval_sets_of(rows: CurveRows, eval_sets: Sequence[str], side: str | None) ->
     return [name for name, _ in chosen], [note for _, note in chosen if note]
 
 
+def laws_by_set(
+    rows: CurveRows, eval_sets: Sequence[str], laws: Sequence[str], said: bool
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Evaluation set to the laws that are for its side, and notes on sets that none is for.
+
+    Parameters
+    ----------
+    rows : CurveRows
+        The rows.
+    eval_sets, laws : sequence of str
+        Names.
+    said : bool
+        Whether the sets were named by a flag, so that none may be left out.
+
+    Raises
+    ------
+    ConfigError
+        When a law is for none of the sets, or a set that was named has no law.
+    """
+    from dcpt.core.symbols import ROLES
+    from dcpt.laws.curves.registry import get_curve_law
+
+    if AUTO_CURVE in laws:
+        return {name: list(laws) for name in eval_sets}, []
+    kinds = [get_curve_law(name) for name in laws]
+    found: dict[str, list[str]] = {}
+    notes = []
+    for name in eval_sets:
+        role = str(rows.frame.loc[rows.frame["eval_set"] == name, "role"].iloc[0])
+        # A set whose side is not known is refused, where it matters, with a word on how to tell it.
+        own = [law.name for law in kinds if role not in ROLES or role in law.sides]
+        if own:
+            found[name] = own
+        elif said and len(eval_sets) > 1:
+            raise ConfigError(
+                f"{name} is of the {role} side; none of the laws ({', '.join(laws)}) is for it."
+            )
+        else:
+            notes.append(f"{name} is of the {role} side; none of the laws is for it, and it is not fitted.")
+    for law in kinds:
+        if not any(law.name in own for own in found.values()):
+            raise ConfigError(
+                f"law {law.name} is for the {' and the '.join(law.sides)} loss; to be fitted are "
+                f"{', '.join(eval_sets)}."
+            )
+    return found, notes
+
+
 def provenance_of_curves(
     path: Path, rows: CurveRows, reading: Reading, said: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def final_loss(asked: Question) -> Answer:
     """The losses at the end of the run."""
     from dcpt.plan.schedule.aim import price
-    from dcpt.plan.schedule.reach import doubts
+    from dcpt.plan.schedule.reach import doubts, impossible
 
     priced = price(asked.aim, [asked.setting])
     rows = []
@@ -25,7 +25,8 @@ def final_loss(asked: Question) -> Answer:
         rows.append(row)
     words = "; ".join(f"{row['side']} loss {row['loss']:.4f}{_ends(row, 'loss')}" for row in rows)
     objective = float(priced.objective.mean[0])
-    return Answer(f"final {words}", {"objective": objective}, rows, doubts(asked.aim, [asked.setting]))
+    caveats = (*doubts(asked.aim, [asked.setting]), *impossible(priced))
+    return Answer(f"final {words}", {"objective": objective}, rows, caveats)
 
 
 def _ends(row: Mapping[str, Any], name: str) -> str:
@@ -83,17 +84,27 @@ def replay(asked: Question) -> Answer:
 def potential(asked: Question) -> Answer:
     """How far pre-training should be annealed first."""
     from dcpt.core.schedule import Schedule
-    from dcpt.plan.schedule.knobs import POTENTIALS, sweep_potential
+    from dcpt.plan.schedule.knobs import sweep_potential
 
-    pre = asked.setting.pre
-    own = pre.decay if isinstance(pre, Schedule) and pre.kind == "wsd" else 0
-    decay = own or round(0.2 * (pre.steps if isinstance(pre, Schedule) else 0))
-    found = sweep_potential(asked.aim, asked.setting, decay, asked.values or POTENTIALS, level=asked.level)
+    found = sweep_potential(asked.aim, asked.setting, potentials=asked.values or None, level=asked.level)
+    pre = found.setting.pre
+    assert isinstance(pre, Schedule)  # the sweep refuses others
+    how = f"{pre.shape} over its last {pre.decay} steps" if pre.kind == "wsd" else f"as a {pre.kind}"
     return _swept(
         found,
         "loss potential (last rate of pre-training as a share of its peak)",
-        (f"pre-training anneals over its last {decay} steps",),
+        (
+            f"pre-training anneals {how}, as the base did"
+            if _annealed(asked)
+            else f"pre-training anneals {how}",
+        ),
     )
+
+
+def _annealed(asked: Question) -> bool:
+    """Whether the base asked about has a decay of its own."""
+    pre: Any = asked.setting.pre
+    return pre.kind in ("cosine", "linear") or pre.decay > 0
 
 
 def _swept(found: ScheduleSweep, what: str, notes: tuple[str, ...] = ()) -> Answer:

@@ -102,31 +102,37 @@ class RateHistory:
         """A history from logged rates, with the linear warm-up that the log leaves out.
 
         Between two logged steps the rate is interpolated; where it changes by more than `JUMP` at once, with
-        no change on either side, it keeps its old value up to the middle.
+        no change on either side, it keeps its old value up to the middle. The warm-up rises from 0 to the
+        rate at its end, or to the first logged rate where that stands inside it: no logged rate is changed.
 
         Parameters
         ----------
         steps, rates : array_like, shape (m,)
-            Ascending steps from 1 and the rate in force at each.
+            Ascending steps and the rate in force at each; a rate at step 0 is where the first ones start.
         warmup : int
-            Steps of a linear warm-up from 0 to the highest rate.
+            Steps of a linear warm-up from 0.
         last : int, optional
             Last step; the last logged one by default.
         """
         step, rate = np.asarray(steps, dtype=np.float64), np.asarray(rates, dtype=np.float64)
         if step.shape != rate.shape or step.ndim != 1 or not len(step) or (np.diff(step) <= 0).any():
             raise DataError("logged rates: steps and rates must be equally many, and steps ascend.")
+        if step[0] == 0 and len(step) > 1 and 0 < warmup < step[1]:
+            step, rate = np.insert(step, 1, warmup), np.insert(rate, 1, rate[1])
         change = np.abs(np.diff(rate)) / rate.max()
         flat = np.concatenate([[True], change < 1e-9, [True]])
         jumps = np.flatnonzero((change > JUMP) & flat[:-2] & flat[2:])
+        if step[0] == 0:  # the first rise is a warm-up
+            jumps = jumps[jumps > 0]
         for jump in jumps[::-1]:
             middle = np.floor(0.5 * (step[jump] + step[jump + 1]))
             step = np.insert(step, jump + 1, [middle, middle + 1])
             rate = np.insert(rate, jump + 1, [rate[jump], rate[jump + 1]])
         every = np.arange(1.0, (last or int(step[-1])) + 1)
         laid = np.interp(every, step, rate)
-        if warmup:
-            laid[:warmup] = np.linspace(0.0, rate.max(), warmup)
+        rise = min(warmup, int(step[0]), len(laid))
+        if rise:
+            laid[:rise] = np.linspace(0.0, laid[rise - 1], rise) if rise > 1 else laid[0]
         return cls.of(laid, warmup=warmup)
 
     def __len__(self) -> int:
@@ -145,6 +151,11 @@ class RateHistory:
     def peak(self) -> float:
         """Highest rate."""
         return float(self.rates.max())
+
+    @property
+    def cpt_peak(self) -> float:
+        """Highest rate of continual pre-training; of all steps where no pre-training is known."""
+        return float(self.rates[self.switch :].max())
 
     @property
     def front(self) -> int:

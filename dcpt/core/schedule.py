@@ -158,6 +158,19 @@ class Schedule:
             self._check_milestones()
         if self.kind == "table":
             self._check_knots()
+        self._check_trains()
+
+    def _check_trains(self) -> None:
+        """Kinds that may leave the peak before their first step must not leave it for a rate of 0."""
+        still = {
+            "infinite": self.cooldown == 0 and self.plateau == 0,
+            "multi-step": self.milestones[:1] == (0,) and not any(self.factors),
+        }
+        if self.warmup == 0 and still.get(self.kind, False):
+            raise ConfigError(
+                f"schedule: every rate of this {self.kind} schedule is 0; wanted one that trains.",
+                hint="give a plateau above 0" if self.kind == "infinite" else "give a factor above 0",
+            )
 
     def _check_milestones(self) -> None:
         ends = [self.warmup, *self.milestones, self.steps]

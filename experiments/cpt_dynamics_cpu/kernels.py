@@ -23,7 +23,7 @@ from dcpt.fit.loss_curves.from_table import curves_of
 from dcpt.ingest.reading import Reading
 
 KERNELS = ("", "+memory", "+intrinsic-exponential", "+intrinsic-power", "+rate-power")
-LAW = {"general": "cpt-dynamics+replay", "domain": "cpt-dynamics+share-clock"}
+LAW = {"general": "cpt-dynamics+replay-power", "domain": "cpt-dynamics+share-clock"}
 
 
 def main() -> None:

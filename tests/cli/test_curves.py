@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import pytest
 
 S = "wsd(peak=1e-3, steps=300, warmup=10, decay=20%)"
@@ -37,6 +38,24 @@ def kept(tmp_path_factory: pytest.TempPathFactory, call: Callable[..., Any]) -> 
     answer = call("fit", str(folder / "curves.csv"), "-o", str(folder / "fits"), *words)
     assert answer.code == 0, answer.err
     (folder / "document.json").write_text(answer.out)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joint(tmp_path_factory: pytest.TempPathFactory, call: Callable[..., Any]) -> Path:
+    """One folder with joint-general and joint-domain, each of its side, from bases of two sizes."""
+    folder = tmp_path_factory.mktemp("joint")
+    parts = [world.table((0.3, 0.6, 0.9)), world.table((0.3, 0.6, 0.9), seed=1)]
+    larger = parts[1]
+    larger["N"] *= 2
+    larger["value"] *= 0.95
+    larger["run_id"] = "large-" + larger["run_id"]
+    pd.concat(parts).to_csv(folder / "curves.csv", index=False)
+    words = ("--law", "joint-general", "--law", "joint-domain", "--max-rows", "300", *QUICK)
+    answer = call("fit", str(folder / "curves.csv"), "-o", str(folder / "fits"), *words, "--json")
+    assert answer.code == 0, answer.err
+    found = {fit["side"]: fit["law"] for fit in answer.document["fits"]}
+    assert found == {"general": "joint-general", "domain": "joint-domain"}
     return folder
 
 
@@ -103,10 +122,11 @@ def test_a_prediction_beyond_what_was_fitted_says_so(kept: Path, call: Callable[
 
 
 def test_every_question_is_one_command(ask: Callable[..., Any]) -> None:
-    from dcpt.cli.curve_answers import QUESTIONS
+    from dcpt.cli.curve_answers import QUESTIONS, TAKES
     from dcpt.cli.curve_options import ASK
 
     assert all(name in ASK for name in QUESTIONS)
+    assert set(TAKES) == set(QUESTIONS)
     share = ask("anneal-share", "--values", "0,0.1,0.2,0.4")
     losses = {row["anneal_share"]: row["objective"] for row in share["rows"]}
     assert list(losses) == [0, 0.1, 0.2, 0.4]
@@ -145,6 +165,46 @@ def test_the_best_rates_are_a_file_that_is_a_schedule(
     again = call("predict", str(kept / "fits"), "--schedule", rates, "--at", "r=0.6", "--json")
     expected = {row["side"]: row["loss"] for row in json.loads(plan.read_text())["rows"]}
     assert {row["side"]: row["mean"] for row in again.document["predictions"]} == pytest.approx(expected)
+
+
+def test_joint_laws_start_from_the_bases_of_the_fitted_curves(
+    joint: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = pd.read_csv(joint / "curves.csv")
+    base = table[(table["phase"] == "base") & (table["N"] == world.N)].set_index("eval_set")["value"]
+
+    def final(at: str) -> Any:
+        file = str(tmp_path / "plan.json")
+        return call("plan", str(joint / "fits"), "--schedule", S, "--at", at, "-o", file, "--force", "--json")
+
+    own = final(f"r=0.6,N={world.N}")
+    assert own.code == 0, own.err
+    said = f"r=0.6,N={world.N},G0={float(base['general/dense'])},L0={float(base['domain/dense'])}"
+    assert final(said).document["rows"] == own.document["rows"]
+    assert any("of the fitted base" in note for note in own.document["notes"])
+    (domain,) = [row for row in own.document["rows"] if row["side"] == "domain"]
+    assert domain["loss"] - domain["change"] == pytest.approx(base["domain/dense"])
+    far = final(f"r=0.6,N={world.N},G0=33.2,L0=40").document
+    assert "extrapolates_base" in {item["kind"] for item in far["caveats"]}
+    words = ("--schedule", S, "--at", "r=0.6,L0=40,G0=33.2", "--eval-set", "domain", "--json")
+    assert call("predict", str(joint / "fits"), *words).document["predictions"][0]["extrapolates"]
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("r=0.6,N=70k", "no fitted base is the one asked about"),
+        ("r=0.6,N=50k,L0=3", "laws of both sides read it"),
+        ("r=0.6,N=0", "N is 0; wanted a number of parameters, more than 0"),
+        ("r=0.6,N=50k,G0=-3.2,L0=4", "G0 is -3.2; wanted"),
+    ],
+)
+def test_constants_that_a_joint_law_cannot_take(
+    joint: Path, call: Callable[..., Any], at: str, said: str
+) -> None:
+    answer = call("plan", str(joint / "fits"), "--schedule", S, "--at", at)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
 
 
 def test_laws_are_ranked_and_scored_on_curves_left_out(folder: Path, call: Callable[..., Any]) -> None:
@@ -227,6 +287,7 @@ def test_laws_of_curves_are_listed_and_shown(call: Callable[..., Any]) -> None:
         (("fit", "curves.csv", "--law", "momentum", "--side", "left"), 2, "wanted general or domain"),
         (("fit", "curves.csv", "--law", "momentum", "--map", "eta=rate"), 3, "column 'rate', mapped to eta"),
         (("fit", "curves.csv", "--law", "momentum", "--figure", "a.gif"), 2, "wanted a file ending in .svg"),
+        (("fit", "curves.csv", "--law", "joint-domain", "--side", "general"), 2, "is for the domain loss"),
         (("fit", "nowhere", "--law", "momentum"), 3, "nowhere"),
         (("predict", "fits", "--schedule", S), 3, "asks fits of loss curves"),
         (("predict", "fits", "--steps", "100"), 2, "--steps speaks of loss curves"),
@@ -255,6 +316,10 @@ def test_mistakes_are_one_sentence(
         ),
         (("plan", "--schedule", S, "--at", "r=0.6,L0=3"), "'L0' is unknown to questions"),
         (("plan", "--schedule", S, "--at", "r=0.6", "--values", "many", "--ask", "peak"), "--values"),
+        (("plan", "--schedule", S, "--at", "r=0.6", "--weight", "0", "--ask", "balance"), "--values 0"),
+        (("plan", "--schedule", S, "--at", "r=0.6", "--longest", "9"), "--longest means nothing for"),
+        (("plan", "--schedule", S, "--at", "r=0.6", "--floor", "0.1", "--ask", "peak"), "best-schedule"),
+        (("plan", "--schedule", "constant(peak=1e-3, steps=0)", "--at", "r=0.6"), "has no steps"),
     ],
 )
 def test_a_question_that_cannot_be_asked(

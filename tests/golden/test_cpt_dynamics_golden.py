@@ -121,7 +121,7 @@ class Printed:
 
     def __init__(self, side):
         self.law, self.params, self.side = get_curve_law("cpt-dynamics"), FIG_3[side], side
-        self.draws, self.ranges = None, {}
+        self.draws, self.ranges, self.unseen = None, {}, 0.0
 
 
 def test_the_critical_point_of_figure_3():

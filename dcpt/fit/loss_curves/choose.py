@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from dcpt.core.curve import Curve
 from dcpt.core.errors import ConfigError, FitError
 from dcpt.fit.loss_curves.average import CurveAverage
 from dcpt.fit.loss_curves.curve_fit import CurveFit
-from dcpt.fit.loss_curves.fit import DELTA, curve_problem, fit_curves, fit_solved
+from dcpt.fit.loss_curves.fit import curve_problem, fit_solved
 from dcpt.fit.loss_curves.folds import Fold, folds_of, left_out
 from dcpt.fit.loss_curves.rows import past_warm_up
 from dcpt.fit.loss_curves.solve import solve_curves
@@ -47,12 +47,15 @@ class LawChoice:
         error of their difference.
     folds : tuple of str
         What was left out.
+    refused : mapping
+        Candidate to why it cannot be fitted to these curves.
     """
 
     table: pd.DataFrame
     best: CurveFit | CurveAverage
     ties: tuple[str, ...]
     folds: tuple[str, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_law(
@@ -60,7 +63,7 @@ def choose_law(
     laws: Sequence[str | CurveLaw] = CANDIDATES,
     *,
     averages: bool = True,
-    delta: float = DELTA,
+    delta: float | None = None,
     fixed: Mapping[str, float] | None = None,
 ) -> LawChoice:
     """Choose a law, or the mean of two or of all, by its error on parts of these curves left out of refits.
@@ -78,17 +81,20 @@ def choose_law(
         Candidates.
     averages : bool
         Whether the mean of all laws, and of every pair when there are few, are candidates too.
-    delta : float
-        Threshold of the Huber loss of the fits.
+    delta : float, optional
+        Threshold of the Huber loss of the fits; by default each law's own.
     fixed : mapping, optional
         Parameters held at a value, in the laws that have them.
+
+    A candidate that these curves lack something for, or that cannot be fitted to them, is left out and said
+    to be.
 
     Raises
     ------
     ConfigError
-        When no law is given, or one is given twice.
+        When no law is given, one is given twice, or the curves lack what every candidate reads.
     FitError
-        When no candidate can be fitted.
+        When no candidate can be fitted; it says why the first one cannot.
     """
     kinds = [get_curve_law(law) for law in laws]
     names = [law.name for law in kinds]
@@ -96,15 +102,7 @@ def choose_law(
         raise ConfigError(f"choice of a law: got {', '.join(names) or 'none'}; wanted different laws.")
     curves, _, dropped = past_warm_up(curves)
     folds = folds_of(curves)
-    if not folds:
-        fit = fit_curves(
-            kinds[0],
-            curves,
-            delta=delta,
-            fixed={n: v for n, v in (fixed or {}).items() if n in kinds[0].names},
-        )
-        table = pd.DataFrame({"name": [kinds[0].name], "error": [np.nan], "tied": [True]})
-        return LawChoice(table, fit, tuple(names[1:]), ())
+    errors: dict[str, ConfigError | FitError] = {}
     found: dict[str, CurveFit] = {}
     residuals: dict[str, list[Array]] = {}
     with one_thread():
@@ -114,18 +112,32 @@ def choose_law(
                 problem = curve_problem(law, curves, delta=delta, fixed=held)
                 solution = solve_curves(problem, [problem.start(psi) for psi in law.starts or ({},)])
                 residuals[law.name] = [left_out(problem, solution, fold) for fold in folds]
-            except FitError:
+            except (ConfigError, FitError) as error:
+                errors[law.name] = error
                 continue
             found[law.name] = fit_solved(problem, solution, curves, dropped=dropped)
+            if not folds:
+                break
     if not found:
-        raise FitError(f"choice of a law: none of {', '.join(names)} can be fitted to these curves.")
+        first = next(iter(errors.values()))
+        mistake = all(isinstance(error, ConfigError) for error in errors.values())
+        raise (ConfigError if mistake else FitError)(
+            f"choice of a law: none of {', '.join(names)} can be fitted to these curves: {first.message}",
+            hint=first.hint,
+        )
+    refused = {name: error.message for name, error in errors.items()}
+    if not folds:
+        name, fit = next(iter(found.items()))
+        table = pd.DataFrame({"name": [name], "error": [np.nan], "tied": [True]})
+        rest = tuple(other for other in names if other != name and other not in refused)
+        return LawChoice(table, fit, rest, (), refused)
     sets = _candidates(tuple(found), averages)
     table = _table(sets, residuals, folds)
     members = sets[str(table["name"].iloc[0])]
     fits = tuple(found[name] for name in members)
     ties = tuple(str(name) for name in table["name"][table["tied"]].iloc[1:])
     best = fits[0] if len(fits) == 1 else CurveAverage(fits)
-    return LawChoice(table, best, ties, tuple(fold.name for fold in folds))
+    return LawChoice(table, best, ties, tuple(fold.name for fold in folds), refused)
 
 
 def _candidates(names: tuple[str, ...], averages: bool) -> dict[str, tuple[str, ...]]:

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from dcpt.core.curve import Curve
 from dcpt.core.errors import ConfigError
 from dcpt.fit.loss_curves.guards import groups_of
+from dcpt.fit.loss_curves.rows import past_warm_up
 
 Array = NDArray[np.float64]
 
 _READERS = {"N": "cpt-dynamics+size", "s": "cpt-dynamics+replay"}
+_READ_AS = {"N": ("N", "G0"), "s": ("s",)}
+"""What tells a law the size or the mixture of a curve: the base's general loss stands for its size."""
+
 _WORDS: Mapping[str, str] = {"N": "sizes N", "s": "mixtures r"}
 
 
@@ -48,10 +52,14 @@ def named(curves: Sequence[Curve], names: str, what: str) -> list[Curve]:
 def split(curves: Sequence[Curve], train: str | None, test: str | None) -> tuple[list[Curve], list[Curve]]:
     """Curves to fit and curves to score the fit on; all are fitted when neither is named.
 
+    Fits leave out what was measured during the warm-up in front; curves to score them on come without it.
+
     Raises
     ------
     ConfigError
         When a name is unknown, a curve is named for both, or none is left to fit.
+    DataError
+        When a curve to score on has no other losses.
     """
     if train is None and test is None:
         return list(curves), []
@@ -68,7 +76,7 @@ def split(curves: Sequence[Curve], train: str | None, test: str | None) -> tuple
         raise ConfigError(f"curve {both[0]} is named by both --train and --test; wanted one of them.")
     if not trained:
         raise ConfigError("--test names every curve; none is left to fit.")
-    return trained, tested
+    return trained, past_warm_up(tested)[0]
 
 
 def after(curves: Sequence[Curve], steps: int) -> list[Curve]:
@@ -156,6 +164,33 @@ def counted_once(curves: Sequence[Curve]) -> list[Array] | None:
     return [np.array([1.0 / times[key] for key in row]) for row in keys]
 
 
+_SOURCES: Mapping[str, str] = {
+    "N": "map the column of sizes: --map N=COLUMN; or give the one there is: --set N=7M",
+    "s": "map the column of domain shares: --map r=COLUMN; or give the one there is: --set r=0.3",
+    "L0": "the table needs the base's loss: rows of phase base with its N, or a first row at the switch",
+    "G0": "the table needs the base's general loss: rows of phase base, on the general set",
+}
+"""How a table says what a law reads."""
+
+
+def check_read(curves: Sequence[Curve], law: str, needs: Sequence[str]) -> None:
+    """Refuse curves that lack what a law reads.
+
+    Raises
+    ------
+    ConfigError
+        Naming it, the curve, and how a table says it.
+    """
+    for curve in curves:
+        for key in needs:
+            if key not in curve.given:
+                shown = "r" if key == "s" else key
+                raise ConfigError(
+                    f"law {law} reads {shown}, which curve {curve.name} does not have.",
+                    hint=_SOURCES.get(key, f"map its column: --map {shown}=COLUMN"),
+                )
+
+
 def check_constants(curves: Sequence[Curve], law: str, needs: Sequence[str]) -> None:
     """Refuse curves of several sizes or mixtures for a law that does not see which they are of.
 
@@ -167,7 +202,7 @@ def check_constants(curves: Sequence[Curve], law: str, needs: Sequence[str]) -> 
     for key, reader in _READERS.items():
         shown = "r" if key == "s" else key
         values = sorted({curve.given[shown] for curve in curves if shown in curve.given})
-        if len(values) > 1 and key not in needs:
+        if len(values) > 1 and not set(_READ_AS[key]) & set(needs):
             listed = ", ".join(f"{value:g}" for value in values[:6])
             raise ConfigError(
                 f"law {law} does not read {key}, but the curves have {len(values)} {_WORDS[key]}: {listed}.",

@@ -83,6 +83,7 @@ class CurveFits:
                         "side": item.side,
                         "best": list(item.best),
                         "choice": [dict(row) for row in item.choice],
+                        "refused": dict(item.refused),
                         "tests": {name: [dict(row) for row in rows] for name, rows in item.tests.items()},
                         "fits": [fit.to_json() for fit in item.fits],
                     }
@@ -127,6 +128,7 @@ def _set_of(item: Mapping[str, Any], where: str) -> SetFits:
         best=tuple(item["best"]),
         choice=tuple(item["choice"]),
         tests={name: tuple(rows) for name, rows in item["tests"].items()},
+        refused=item.get("refused", {}),
     )
     made.predictor()  # every law of the best is there
     return made

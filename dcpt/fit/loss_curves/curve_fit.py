@@ -16,6 +16,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.fit.loss_curves.curve_score import CurveScore, score_curves
 from dcpt.fit.loss_curves.doubt import CurveWarning
 from dcpt.fit.loss_curves.guards import prediction_doubts
+from dcpt.fit.loss_curves.interval import loss_interval, loss_spread
 from dcpt.fit.loss_curves.solve import Status
 from dcpt.laws.curves.curve_law import NOTHING, CurveLaw, Features
 
@@ -59,7 +60,8 @@ class CurveFit:
     warnings : tuple of CurveWarning
         Reasons for doubt.
     ranges : mapping
-        "peak", "horizon" (steps), "area" (largest S1) and every given constant: (least, largest) fitted.
+        "peak", "cpt_peak" (where a switch is known), "horizon" (steps), "area" (largest S1) and every given
+        constant: (least, largest) fitted.
     curves : tuple of str
         Names of the fitted curves.
     rows : int
@@ -118,6 +120,11 @@ class CurveFit:
         """What papers print beside the parameters."""
         return self.law.derived(self.params)
 
+    @property
+    def unseen(self) -> float:
+        """Log error that predictions carry beside the draws: that on curves left out, `UNSEEN` without."""
+        return UNSEEN if self.held_out is None else self.held_out
+
     def mean(
         self,
         where: Curve | RateHistory,
@@ -165,7 +172,7 @@ class CurveFit:
         """Reasons not to lean on a prediction along this history."""
         history, wanted, _ = _place(where, steps, None)
         upto = history.up_to(int(wanted.max()))
-        return tuple(prediction_doubts(self.law, upto, self.ranges["area"], self.ranges["peak"]))
+        return tuple(prediction_doubts(self.law, upto, self.ranges))
 
     def predict(
         self,
@@ -189,12 +196,10 @@ class CurveFit:
             raise ConfigError(f"prediction: level is {level:g}; wanted a probability between 0 and 1.")
         history, wanted, _ = _place(where, steps, given)
         mean = self.mean(where, steps, given)
-        spread = np.zeros_like(mean)
-        if len(self.draws) > 1:
-            spread = np.std(np.log(np.maximum(self.draw_means(where, steps, given), 1e-3)), axis=0)
-        spread = np.hypot(spread, UNSEEN if self.held_out is None else self.held_out)
+        spread = loss_spread(mean, self.draw_means(where, steps, given), self.unseen)
         noisy = np.hypot(spread, self.residual_sigma)
-        z = _normal_quantile(level)
+        mean_lo, mean_hi = loss_interval(mean, spread, level)
+        obs_lo, obs_hi = loss_interval(mean, noisy, level)
         doubts = self.doubts(where, steps)
         area = history.S1[wanted - 1]
         other = any(item.kind in ("other_peak", "rate_rises") for item in doubts)
@@ -202,10 +207,10 @@ class CurveFit:
             {
                 "step": wanted,
                 "mean": mean,
-                "mean_lo": mean * np.exp(-z * spread),
-                "mean_hi": mean * np.exp(z * spread),
-                "obs_lo": mean * np.exp(-z * noisy),
-                "obs_hi": mean * np.exp(z * noisy),
+                "mean_lo": mean_lo,
+                "mean_hi": mean_hi,
+                "obs_lo": obs_lo,
+                "obs_hi": obs_hi,
                 "extrapolates": (area > self.ranges["area"][1]) | other,
             }
         )
@@ -261,9 +266,3 @@ def _place(
     if (np.diff(wanted) <= 0).any():
         raise ConfigError("prediction: steps do not ascend; wanted them in order, each once.")
     return history, wanted, {**known, **(given or {})}
-
-
-def _normal_quantile(level: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(0.5 + level / 2)

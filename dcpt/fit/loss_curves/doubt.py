@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from dcpt.core.errors import DataError
 
 CurveDoubt = Literal[
-    "max_iter", "starts_disagree", "bound_hit", "log_limit", "bootstrap",
+    "max_iter", "starts_disagree", "bound_hit", "log_limit", "bootstrap", "not_told_apart",
     "one_schedule", "no_decay", "peaks_differ", "rate_rises", "shared_prefix", "warm_up", "early_losses",
     "zero_rate_tail", "horizon", "other_peak",
 ]  # fmt: skip

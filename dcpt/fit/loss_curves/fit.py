@@ -17,6 +17,8 @@ from dcpt.fit.loss_curves.curve_score import score_curves
 from dcpt.fit.loss_curves.doubt import CurveWarning
 from dcpt.fit.loss_curves.folds import held_out_error
 from dcpt.fit.loss_curves.guards import data_doubts
+from dcpt.fit.loss_curves.identified import identified_doubts
+from dcpt.fit.loss_curves.limits import CPT_PEAK
 from dcpt.fit.loss_curves.problem import CurveProblem
 from dcpt.fit.loss_curves.resample import refit_draws
 from dcpt.fit.loss_curves.rows import early_doubts, past_warm_up
@@ -27,10 +29,6 @@ from dcpt.laws.curves.registry import get_curve_law
 
 Array = NDArray[np.float64]
 
-DELTA = 1e-3
-"""Huber threshold of the log residual, as in the fits of Tissue et al. 2024 (arXiv:2408.11029) and Luo et
-al. 2025 (arXiv:2503.12811)."""
-
 LOG_LIMIT = 0.02
 """Exponent below which a power of the data's range is told from a logarithm by less than a percent."""
 
@@ -39,7 +37,7 @@ def fit_curves(
     law: str | CurveLaw,
     curves: Sequence[Curve],
     *,
-    delta: float = DELTA,
+    delta: float | None = None,
     bootstrap: int = 0,
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
@@ -58,8 +56,8 @@ def fit_curves(
     curves : sequence of Curve
         Curves of one model and evaluation set, of some hundreds of losses each (`Curve.averaged` makes
         few of many). Losses measured during the warm-up are left out.
-    delta : float
-        Threshold of the Huber loss of the log residual.
+    delta : float, optional
+        Threshold of the Huber loss of the log residual; by default the law's own.
     bootstrap : int
         Refits for the intervals; see `dcpt.fit.loss_curves.resample`.
     seed : int
@@ -124,6 +122,7 @@ def fit_solved(
     doubts = (
         *_status(problem, solution, converged),
         *_log_limit(law, params, problem.fixed, kept),
+        *identified_doubts(problem, solution),
         *data_doubts(law, curves),
         *early_doubts(curves, np.split(point.residual, ends), scatter(point.residual), dropped),
     )
@@ -158,13 +157,14 @@ def curve_problem(
     law: CurveLaw,
     curves: Sequence[Curve],
     *,
-    delta: float = DELTA,
+    delta: float | None = None,
     fixed: Mapping[str, float] | None = None,
     weights: Sequence[Array] | None = None,
 ) -> CurveProblem:
     """What `fit_curves` minimises; its parameters and errors."""
     if not curves:
         raise DataError("fit: got no curves.")
+    delta = law.delta if delta is None else delta
     if not delta > 0:
         raise ConfigError(f"fit: delta is {delta:g}; wanted a positive threshold.")
     sets = sorted({curve.eval_set for curve in curves})
@@ -233,8 +233,11 @@ def _ranges(curves: Sequence[Curve]) -> dict[str, tuple[float, float]]:
         columns["peak"].append(float(curve.history.rates[:last].max()))
         columns["horizon"].append(float(last))
         columns["area"].append(float(curve.history.S1[last - 1]))
-        for name, value in curve.given.items():
-            columns.setdefault(name, []).append(float(value))
+        facts = {name: float(value) for name, value in curve.given.items() if name != CPT_PEAK}
+        if curve.history.switch and last > curve.history.switch:
+            facts[CPT_PEAK] = float(curve.history.rates[curve.history.switch : last].max())
+        for name, value in facts.items():
+            columns.setdefault(name, []).append(value)
     return {name: (min(values), max(values)) for name, values in columns.items()}
 
 

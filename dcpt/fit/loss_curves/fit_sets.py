@@ -16,7 +16,7 @@ from dcpt.fit.loss_curves.choose import CANDIDATES, choose_law
 from dcpt.fit.loss_curves.chosen_curves import check_constants, counted_once, unseen
 from dcpt.fit.loss_curves.curve_fit import CurveFit
 from dcpt.fit.loss_curves.curve_score import score_curves
-from dcpt.fit.loss_curves.fit import DELTA, fit_curves
+from dcpt.fit.loss_curves.fit import fit_curves
 from dcpt.laws.curves import CurveLaw
 from dcpt.laws.curves.cpt_dynamics import DEFAULT_LAWS
 
@@ -42,6 +42,8 @@ class SetFits:
     tests : mapping
         Law, or average, to one row per curve that was not fitted: name, losses, mae, rmse, mape, worst and
         last at losses that it shares with no fitted curve, and mae_whole over all of it, as papers have it.
+    refused : mapping
+        Candidate that was left out of the comparison to why.
     """
 
     eval_set: str
@@ -50,6 +52,7 @@ class SetFits:
     best: tuple[str, ...]
     choice: tuple[Mapping[str, Any], ...] = ()
     tests: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, law: str) -> CurveFit:
         """The fit of one law.
@@ -111,7 +114,7 @@ def fit_set(
     others: Sequence[Curve] = (),
     *,
     only_best: bool = False,
-    delta: float = DELTA,
+    delta: float | None = None,
     bootstrap: int = 0,
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
@@ -154,8 +157,10 @@ def fit_set(
     best: tuple[str, ...] = (laws[0].name,)
     kept = list(laws)
     choice: tuple[Mapping[str, Any], ...] = ()
+    refused: Mapping[str, str] = {}
     if len(laws) > 1:
         found = choose_law(curves, laws, delta=delta, fixed=held)
+        refused = found.refused
         choice = _plain(found.table.to_dict("records"), found.folds)
         best = tuple(str(choice[0]["name"]).split(" & "))
         if only_best:
@@ -177,7 +182,7 @@ def fit_set(
                 holdout=holdout,
             )
         )
-    made = SetFits(curves[0].eval_set, curves[0].side, tuple(fits), best, choice)
+    made = SetFits(curves[0].eval_set, curves[0].side, tuple(fits), best, choice, refused=refused)
     if not others:
         return made
     predictors = {fit.law.name: fit for fit in fits} | {" & ".join(best): made.predictor()}

@@ -13,13 +13,11 @@ from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.core.table_rows import RUN
 from dcpt.fit.loss_curves.base_curves import BASE, ON_THE_WAY, base_curve, base_loss, base_of, bases_alone
 from dcpt.fit.loss_curves.curve_rows import SWITCH, CurveRows
+from dcpt.fit.loss_curves.limits import CPT_PEAK
 from dcpt.fit.loss_curves.run_history import HistoryOptions, run_history
 from dcpt.fit.loss_curves.trunks import stitch
 
 PLAIN = HistoryOptions()
-
-CPT_PEAK = "cpt_peak"
-"""Constant of a curve: highest rate of continual pre-training; that of the history may be the base's."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def curves_of(
             L0 = float(own["value"].iloc[0])
         given |= {key: value for key, value in (("L0", L0), ("G0", G0)) if value is not None}
         if history.switch:
-            given[CPT_PEAK] = float(history.rates[history.switch :].max())
+            given[CPT_PEAK] = history.cpt_peak
         steps = own["step"].to_numpy(np.int64) + offset
         loss = own["value"].to_numpy(np.float64)
         if base_point and L0 is not None and history.switch and steps[0] > history.switch:

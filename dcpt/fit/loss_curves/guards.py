@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.curve import Curve, RateHistory
 from dcpt.fit.loss_curves.doubt import CurveWarning
+from dcpt.fit.loss_curves.limits import CPT_PEAK, FAR, SLACK
 from dcpt.laws.curves.curve_law import CurveLaw
 
 Mask = NDArray[np.bool_]
-
-FAR = 3.0
-"""Times the longest fitted forward area beyond which a prediction is doubted."""
-
-PEAK = 1.05
-"""Ratio of highest rates from which curves, or a prediction, count as having another peak: laws fitted
-across four peaks at once erred ten times as much as one at a time."""
 
 _DECAYED = 0.05
 _SAME = 1e-9
@@ -43,13 +37,13 @@ def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[CurveWarning
             "apart from the rest of the curve (a constant rate beside it, or a fall in one step, would "
             "tell).",
         )
-    peaks = np.array([history.peak for history in histories])
-    if peaks.max() > PEAK * peaks.min():
-        yield CurveWarning(
-            "peaks_differ",
-            f"The highest rates differ between the curves ({peaks.min():.3g} to {peaks.max():.3g}): one "
-            "set of parameters does not hold across peaks; fit each by itself.",
-        )
+    for phase, peaks in _peaks(histories).items():
+        if peaks and max(peaks) > SLACK * min(peaks):
+            yield CurveWarning(
+                "peaks_differ",
+                f"The highest rates{phase} differ between the curves ({min(peaks):.3g} to {max(peaks):.3g}): "
+                "one set of parameters does not hold across peaks; fit each by itself.",
+            )
     if not law.two_phase:
         rising = [curve.name for curve, history in zip(curves, histories, strict=True) if rises(history)]
         if rising:
@@ -68,8 +62,20 @@ def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[CurveWarning
         )
 
 
+def _peaks(histories: Sequence[RateHistory]) -> dict[str, list[float]]:
+    """Highest rates of the curves in words of their phase; a base's curve ends with, or behind, its first."""
+    split = [history for history in histories if history.switch]
+    return {
+        "": [history.peak for history in histories if not history.switch],
+        " of pre-training": [float(history.rates[: history.switch].max()) for history in split],
+        " of continual pre-training": [
+            history.cpt_peak for history in split if len(history) > history.switch + 1
+        ],
+    }
+
+
 def prediction_doubts(
-    law: CurveLaw, history: RateHistory, area: tuple[float, float], peak: tuple[float, float]
+    law: CurveLaw, history: RateHistory, ranges: Mapping[str, tuple[float, float]]
 ) -> Iterator[CurveWarning]:
     """Doubts about a prediction along a history.
 
@@ -79,21 +85,26 @@ def prediction_doubts(
         The fitted law.
     history : RateHistory
         Up to the last step predicted.
-    area, peak : (float, float)
-        Least and largest forward area and highest rate of the fitted curves.
+    ranges : mapping
+        Those of a `CurveFit`; it names the forward area and the highest rates.
     """
-    reach = float(history.S1[-1]) / area[1]
+    reach = float(history.S1[-1]) / ranges["area"][1]
     if reach > FAR:
         yield CurveWarning(
             "horizon",
             f"The forward area is {reach:.1f} times the largest fitted one (trusted up to {FAR:g} times).",
         )
-    if history.peak > PEAK * peak[1] or history.peak < peak[0] / PEAK:
-        yield CurveWarning(
-            "other_peak",
-            f"The highest rate is {history.peak:.3g} and the fitted ones lie between {peak[0]:.3g} and "
-            f"{peak[1]:.3g}: these laws do not carry over to another peak.",
-        )
+    asked = {"peak": ("", history.peak)}
+    if CPT_PEAK in ranges and history.switch and len(history) > history.switch + 1:
+        asked[CPT_PEAK] = (" of continual pre-training", history.cpt_peak)
+    for name, (phase, rate) in asked.items():
+        low, high = ranges[name]
+        if rate > SLACK * high or rate < low / SLACK:
+            yield CurveWarning(
+                "other_peak",
+                f"The peak rate{phase} is {rate:.3g} and the fitted ones lie between {low:.3g} and "
+                f"{high:.3g}: these laws do not carry over to another peak.",
+            )
     if not law.two_phase and rises(history):
         yield CurveWarning(
             "rate_rises",

@@ -42,9 +42,10 @@ def logged_rates(
     ConfigError
         When warm-up or switch do not lie within the run.
     """
-    own = own[own["step"] > 0].drop_duplicates(["step", "eta"])
+    # What stands at step 0 is often a loss alone; a rate there is where the first steps start from.
+    own = own[(own["step"] > 0) | own["eta"].notna()].drop_duplicates(["step", "eta"])
     empty = own["eta"].isna().to_numpy(bool)
-    if empty.any() or not len(own):
+    if empty.any() or not (own["step"] > 0).any():
         at = "" if not len(own) else f"{own['file'].iloc[0]} row {own['row'].iloc[int(empty.argmax())]} "
         raise DataError(
             f"{at}(run {name}): neither its schedule nor the rate in force is known.",

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dcpt.core.curve import RateHistory
-from dcpt.fit.loss_curves.from_table import CPT_PEAK
+from dcpt.fit.loss_curves.limits import CPT_PEAK, SLACK
 
-SLACK = 1.05
-"""Ratio from which a size, a share or a peak counts as another one than the nearest fitted one."""
-
-_WORDS = {"N": "size N", "r": "domain share r", CPT_PEAK: "peak rate of continual pre-training"}
+_WORDS = {
+    "N": "size N",
+    "r": "domain share r",
+    "L0": "base's loss L0",
+    "G0": "base's general loss G0",
+    CPT_PEAK: "peak rate of continual pre-training",
+}
 
 
 def outside(
-    ranges: Mapping[str, tuple[float, float]], given: Mapping[str, float], history: RateHistory
+    ranges: Mapping[str, tuple[float, float]],
+    given: Mapping[str, float],
+    history: RateHistory | None = None,
 ) -> tuple[str, ...]:
     """Constants of a run that are beyond the fitted ones, one sentence each.
 
@@ -24,12 +29,12 @@ def outside(
         Of a `CurveFit`.
     given : mapping
         Constants of the run.
-    history : RateHistory
-        Its rates.
+    history : RateHistory, optional
+        Its rates, where no `CurveFit.doubts` speak of them.
     """
     found = dict(given)
-    if history.switch:
-        found[CPT_PEAK] = float(history.rates[history.switch :].max())
+    if history is not None and history.switch:
+        found[CPT_PEAK] = history.cpt_peak
     said = []
     for name, word in _WORDS.items():
         if name not in found or name not in ranges:

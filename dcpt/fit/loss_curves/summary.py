@@ -87,12 +87,19 @@ def _choice(item: SetFits) -> Iterator[str]:
         return
     if item.choice[0]["error"] is None:
         yield f"{item.eval_set}: the curves do not tell laws apart; {item.best[0]} is taken"
+        yield from _refused(item)
         return
     ties = [str(row["name"]) for row in item.choice[1:] if row["tied"]]
     parted = f"; not told from {', '.join(ties[:4])}" if ties else ""
     yield f"{item.eval_set}: {' & '.join(item.best)} errs least where {_folds(item)} were left out{parted}"
     for row in item.choice[:8]:
         yield f"  {row['name']:<44} {100 * row['error']:.3f} %"
+    yield from _refused(item)
+
+
+def _refused(item: SetFits) -> Iterator[str]:
+    for name, why in item.refused.items():
+        yield f"  {name:<44} left out: {why}"
 
 
 def _folds(item: SetFits) -> str:

@@ -19,6 +19,7 @@ from dcpt.core.files import content_hash
 from dcpt.core.symbols import GENERAL, ROLES
 from dcpt.laws.curves.differences import DIFFERENCE, central_differences
 from dcpt.laws.curves.features import Features
+from dcpt.laws.law import HUBER_DELTA
 from dcpt.laws.parameter import Parameter
 
 __all__ = ["DIFFERENCE", "NOTHING", "CurveLaw", "Features", "Values"]
@@ -56,6 +57,8 @@ class CurveLaw:
     prior : mapping
         Nonlinear parameter to (centre, width) of what it is expected to be. It decides only where the data do
         not: its weight is that of the residuals' own scatter and vanishes on exact losses.
+    delta : float
+        Huber threshold of the log residual; 1e-3 as Luo et al. 2025 (arXiv:2503.12811) and others take.
     starts : tuple of mapping
         Nonlinear parameters a fit begins with, one mapping per start.
     parameters : tuple of Parameter
@@ -78,6 +81,7 @@ class CurveLaw:
     gains_at_zero: ClassVar[bool] = False
     log_limit: ClassVar[str] = ""
     prior: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
+    delta: ClassVar[float] = HUBER_DELTA
     starts: tuple[Values, ...] = ()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
@@ -161,8 +165,7 @@ class CurveLaw:
         """Hash of name, formula, warm-up, parameter order, kinds and bounds; stored with every fit."""
         rows = [[item.name, item.kind, item.lo, item.hi] for item in self.parameters]
         facts: dict[str, Any] = {"name": self.name, "formula": self.formula, "parameters": rows}
-        facts["warmup"] = [self.warmup, self.rewarm]
-        facts["needs"] = list(self.needs)
+        facts |= {"warmup": [self.warmup, self.rewarm], "needs": list(self.needs)}
         if self.prior:
             facts["prior"] = {name: list(pair) for name, pair in self.prior.items()}
         return content_hash(facts)
@@ -204,10 +207,10 @@ class CurveLaw:
         where = f"law {self.name}: curve {name}" if name else f"law {self.name}: this curve"
         missing = [key for key in self.needs if key not in given]
         if missing:
+            got = ", ".join(given) or "nothing"
             raise ConfigError(
-                f"{where} does not say its {missing[0]}; got {', '.join(given) or 'nothing'} "
-                "beside the rates.",
-                hint=f"the law reads {', '.join(self.needs)} from `given`",
+                f"{where} does not say its {missing[0]}; got {got} beside the rates.",
+                hint=f"the law reads {', '.join(self.needs)} beside the rates",
             )
         if self.two_phase and not history.switch:
             raise ConfigError(

@@ -66,8 +66,9 @@ class FallKernel:
         """What falls between two rates count as, shape as `high`."""
         if not self.curved:
             return high - low
-        p = psi["p"]
-        return np.asarray((high / REFERENCE_RATE) ** p - (low / REFERENCE_RATE) ** p)
+        # A rate computed as a difference may end a rounding below 0, where a power has no value.
+        above, below = (np.maximum(rate, 0.0) / REFERENCE_RATE for rate in (high, low))
+        return np.asarray(above ** psi["p"] - below ** psi["p"])
 
     def size_slope(self, rate: Array, psi: Values) -> Array:
         """Derivative of `size` by the rate before the fall; with a minus, by the one after it."""

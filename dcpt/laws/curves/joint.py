@@ -17,6 +17,7 @@ from dcpt.laws.curves.curve_law import NOTHING, CurveLaw, Features, Values
 from dcpt.laws.curves.kernel import falls_of
 from dcpt.laws.curves.power_kernel import power_gain
 from dcpt.laws.curves.two_phases import LATE_KEYS
+from dcpt.laws.law import NOISE_DELTA
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -92,6 +93,7 @@ class JointLaw(CurveLaw):
     """
 
     two_phase: ClassVar[bool] = True
+    delta: ClassVar[float] = NOISE_DELTA
 
     def part(
         self,

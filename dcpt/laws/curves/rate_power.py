@@ -49,7 +49,8 @@ class RatePower(KernelLaw):
 
     def _worth(self, part: Falls, p: float) -> tuple[Array, Array]:
         """What each fall is worth, and its derivative by p; 0 for the pairs of mass 0."""
-        ends = [np.append(rate, 0.0) / REFERENCE_RATE for rate in (part.high, part.low)]
+        # A rate computed as a difference may end a rounding below 0, where a power has no value.
+        ends = [np.append(np.maximum(rate, 0.0), 0.0) / REFERENCE_RATE for rate in (part.high, part.low)]
         powers = [rate**p for rate in ends]
         logs = [np.log(np.where(rate > 0, rate, 1.0)) for rate in ends]
         slope = powers[0] * logs[0] - powers[1] * logs[1]

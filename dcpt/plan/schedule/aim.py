@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dcpt.core.errors import ConfigError
-from dcpt.plan.schedule.forecast import FittedCurves, Forecast, final_losses, start_losses
+from dcpt.plan.schedule.forecast import (
+    FittedCurves,
+    Forecast,
+    difference,
+    final_losses,
+    start_losses,
+    weighted_sum,
+)
 from dcpt.plan.schedule.setting import Setting
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,23 +120,6 @@ def price(aim: Aim, settings: Sequence[Setting]) -> Priced:
     changes: tuple[Forecast, ...] = ()
     if aim.from_start or all(setting.switch for setting in settings):
         starts = [start_losses(fit, settings) for fit in aim.fits]
-        changes = tuple(_less(end, start) for end, start in zip(losses, starts, strict=True))
+        changes = tuple(difference(end, start) for end, start in zip(losses, starts, strict=True))
     counted = changes if aim.from_start else losses
-    return Priced(tuple(fit.side for fit in aim.fits), losses, changes, _sum(counted, aim.weights))
-
-
-def _less(end: Forecast, start: Forecast) -> Forecast:
-    draws = None if end.draws is None or start.draws is None else end.draws - start.draws
-    return Forecast(end.mean - start.mean, draws)
-
-
-def _sum(parts: Sequence[Forecast], weights: Sequence[float]) -> Forecast:
-    mean = np.sum([weight * part.mean for part, weight in zip(parts, weights, strict=True)], axis=0)
-    tables = [part.draws for part in parts]
-    if any(table is None for table in tables):
-        return Forecast(mean, None)
-    count = min(len(table) for table in tables if table is not None)
-    kept = [
-        weight * table[:count] for table, weight in zip(tables, weights, strict=True) if table is not None
-    ]
-    return Forecast(mean, np.sum(kept, axis=0))
+    return Priced(tuple(fit.side for fit in aim.fits), losses, changes, weighted_sum(counted, aim.weights))

@@ -13,7 +13,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.plan.schedule.aim import Aim, Priced, price
 from dcpt.plan.schedule.caveat import ScheduleCaveat
 from dcpt.plan.schedule.forecast import FittedCurves
-from dcpt.plan.schedule.reach import doubts
+from dcpt.plan.schedule.reach import doubts, impossible
 from dcpt.plan.schedule.setting import Setting
 
 if TYPE_CHECKING:
@@ -124,5 +124,5 @@ def balance(
         priced=priced,
         best=tuple(best),
         agree=np.array(agree) if agree else None,
-        caveats=doubts(aims[len(aims) // 2], runs),
+        caveats=(*doubts(aims[len(aims) // 2], runs), *impossible(priced)),
     )

@@ -12,9 +12,11 @@ ScheduleCaveatKind = Literal[
     "extrapolates_horizon",
     "extrapolates_s",
     "extrapolates_N",
+    "extrapolates_base",
     "zero_rate_tail",
     "late_mixture",
     "hardly_trains",
+    "impossible_loss",
 ]
 
 

@@ -167,10 +167,7 @@ def _described(
     return BestSchedule(
         setting=best,
         rates=rates,
-        losses=tuple(
-            Forecast(item.mean[1:], None if item.draws is None else item.draws[:, 1:])
-            for item in priced.losses
-        ),
+        losses=tuple(item.take(slice(1, None)) for item in priced.losses),
         objective=float(objective.mean[1]),
         gain=float(objective.mean[0] - objective.mean[1]),
         gain_lo=low,

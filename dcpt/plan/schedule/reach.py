@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from dcpt.plan.schedule.aim import Aim
-from dcpt.plan.schedule.caveat import ScheduleCaveat
+from dcpt.plan.schedule.aim import Aim, Priced
+from dcpt.plan.schedule.caveat import ScheduleCaveat, ScheduleCaveatKind
+from dcpt.plan.schedule.forecast import FittedCurves
 from dcpt.plan.schedule.setting import Setting
 
 FAR = 3.0
 """Times the largest fitted forward area beyond which a law of curves is doubted."""
 
 _SLACK = 1.05
-_NAMES = {"s": "share", "N": "size"}
+_NAMES: Mapping[str, tuple[str, ScheduleCaveatKind]] = {
+    "s": ("share", "extrapolates_s"),
+    "N": ("size", "extrapolates_N"),
+    "L0": ("base's loss", "extrapolates_base"),
+    "G0": ("base's general loss", "extrapolates_base"),
+}
 
 
 def doubts(aim: Aim, settings: Sequence[Setting]) -> tuple[ScheduleCaveat, ...]:
     """Caveats that hold for some of the settings, each once."""
-    found = [item for fit, _ in aim.active for item in _of_fit(fit.ranges, fit.side, settings)]
+    found = [item for fit, _ in aim.active for item in _of_fit(fit, settings)]
     if any(fit.draws is None or not len(fit.draws) for fit, _ in aim.active):
         found.append(
             ScheduleCaveat("no_interval", "A fit has no bootstrap draws: the answer has no interval.")
@@ -33,9 +39,21 @@ def doubts(aim: Aim, settings: Sequence[Setting]) -> tuple[ScheduleCaveat, ...]:
     return tuple({(item.kind, item.message): item for item in found}.values())
 
 
-def _of_fit(
-    known: Mapping[str, tuple[float, float]], side: str, settings: Sequence[Setting]
-) -> Iterator[ScheduleCaveat]:
+def impossible(priced: Priced) -> tuple[ScheduleCaveat, ...]:
+    """Caveats on expected losses of 0 or less, which no model has."""
+    return tuple(
+        ScheduleCaveat(
+            "impossible_loss",
+            f"The {side} loss is expected to be as low as {loss.mean.min():.3g}, which no model has: the "
+            "law is asked far from what it was fitted to, or does not describe the fitted curves.",
+        )
+        for side, loss in zip(priced.sides, priced.losses, strict=True)
+        if loss.mean.min() <= 0
+    )
+
+
+def _of_fit(fit: FittedCurves, settings: Sequence[Setting]) -> Iterator[ScheduleCaveat]:
+    known, side = fit.ranges, fit.side
     histories = [setting.history() for setting in settings]
     if "peak" in known:
         low, high = known["peak"]
@@ -54,18 +72,23 @@ def _of_fit(
                 f"The forward area is {reach:.1f} times the largest fitted one ({side} loss; trusted up to "
                 f"{FAR:g} times).",
             )
-    for key, word in _NAMES.items():
+    for key, (word, kind) in _NAMES.items():
         wanted = [
             setting.given(side)[name]
             for setting in settings
             for name in (key, f"{key}_late")
             if name in setting.given(side)
         ]
-        if key in known and wanted:
+        read = kind != "extrapolates_base" or key in fit.law.needs
+        if key in known and wanted and read:
             low, high = known[key]
             if max(wanted) > high * _SLACK or min(wanted) < low / _SLACK:
                 yield ScheduleCaveat(
-                    "extrapolates_s" if key == "s" else "extrapolates_N",
-                    f"The {word} {key} = {min(wanted):.3g} to {max(wanted):.3g} leaves the fitted "
-                    f"{low:.3g} to {high:.3g} ({side} loss).",
+                    kind,
+                    f"The {word} {key} = {_span(min(wanted), max(wanted))} leaves the fitted "
+                    f"{_span(low, high)} ({side} loss).",
                 )
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"

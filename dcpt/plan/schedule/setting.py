@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from dcpt.core.curve import RateHistory
 from dcpt.core.errors import ConfigError
 from dcpt.core.schedule import Schedule
-from dcpt.core.symbols import GENERAL
+from dcpt.core.symbols import DOMAIN, GENERAL
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,14 @@ class Setting:
         Domain share of the last steps, where the mixture changes.
     late_steps : int
         How many those are.
+    base_losses : mapping
+        Side ("general", "domain") to the measured loss of the base there, nats per token, for laws that start
+        from it. Another pre-training makes another base: `with_pre` drops them.
 
     Raises
     ------
     ConfigError
-        When a share is no share, or the late mixture is given by half.
+        When a share is no share, a size or a loss is not positive, or the late mixture is given by half.
     """
 
     cpt: Schedule | RateHistory
@@ -44,11 +48,19 @@ class Setting:
     N: float | None = None
     r_late: float | None = None
     late_steps: int = 0
+    base_losses: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, share in (("r", self.r), ("r_late", self.r_late)):
             if share is not None and not 0 <= share <= 1:
                 raise ConfigError(f"setting: {name} is {share:g}; wanted a share in [0, 1].")
+        for side in self.base_losses:
+            if side not in (GENERAL, DOMAIN):
+                raise ConfigError(f"setting: base_losses has {side!r}; wanted {GENERAL} and {DOMAIN}.")
+        positive = {"N": self.N, **{f"the base's {side} loss": x for side, x in self.base_losses.items()}}
+        for name, value in positive.items():
+            if value is not None and not 0 < value < np.inf:
+                raise ConfigError(f"setting: {name} is {value:g}; wanted a positive, finite number.")
         if (self.r_late is None) != (self.late_steps == 0) or (self.r_late is not None and self.r is None):
             raise ConfigError("setting: a late mixture needs r, r_late and late_steps together.")
         if not 0 <= self.late_steps <= self.steps:
@@ -106,6 +118,10 @@ class Setting:
             found["N"] = float(self.N)
         if self.r is not None:
             found["s"] = own(self.r)
+        # L0 is the base's loss of the side that is asked about, G0 its general loss.
+        for name, of in (("L0", side), ("G0", GENERAL)):
+            if of in self.base_losses:
+                found[name] = float(self.base_losses[of])
         if self.r_late is not None:
             found["s_late"] = own(self.r_late)
             found["late"] = float(self.switch + self.steps - self.late_steps + 1)
@@ -121,9 +137,11 @@ class Setting:
 
     def with_pre(self, pre: Schedule | RateHistory) -> Setting:
         """The same run from another base, its re-warm-up beginning where that one's pre-training ended."""
-        return replace(self, pre=pre)._with(replace(self.schedule, warmup_from=0.0))
+        return replace(self, pre=pre, base_losses={})._with(replace(self.schedule, warmup_from=0.0))
 
     def _with(self, cpt: Schedule) -> Setting:
+        if cpt.kind == "table":  # its rates are what they are
+            return replace(self, cpt=cpt)
         begins = min(self.end_of_pre / cpt.peak, 1.0) if cpt.warmup else 0.0
         return replace(self, cpt=replace(cpt, warmup_from=begins))
 

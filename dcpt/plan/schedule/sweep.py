@@ -13,13 +13,21 @@ from dcpt.core.errors import ConfigError
 from dcpt.plan.schedule.aim import Aim, Priced, price
 from dcpt.plan.schedule.caveat import ScheduleCaveat
 from dcpt.plan.schedule.forecast import Forecast
-from dcpt.plan.schedule.reach import doubts
+from dcpt.plan.schedule.reach import doubts, impossible
 from dcpt.plan.schedule.setting import Setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
+
+_ENDS: Mapping[str, tuple[float, ...]] = {
+    "anneal_share": (0.0, 1.0),
+    "potential": (0.0, 1.0),
+    "replay": (0.0, 1.0),
+    "rewarm_steps": (0.0,),
+}
+"""Values that nothing lies beyond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +125,9 @@ def sweep_settings(
         tail = 0.5 * (1 - level)
         bests = values[objective.draws.argmin(axis=1)]
         low, high = (float(end) for end in np.quantile(bests, [tail, 1 - tail]))
-    caveats = doubts(aim, runs)
-    if len(values) > 2 and index in (0, len(values) - 1):
+    caveats = (*doubts(aim, runs), *impossible(priced))
+    ends = _ENDS.get(knob, ())
+    if len(values) > 2 and index in (0, len(values) - 1) and values[index] not in ends:
         caveats += (
             ScheduleCaveat(
                 "edge_of_range",

@@ -102,6 +102,15 @@ def test_logged_rates_are_filled_in():
     # A step down between two logged steps stays one, in the middle of them.
     assert history.rates[54] == 1.0
     assert history.rates[55] == pytest.approx(0.3)
+    # A rate inside the warm-up stays as it is logged, and the rise ends at the rate of its end.
+    late = RateHistory.logged([100, 200, 300], [1e-4, 1e-4, 3e-4], warmup=100)
+    assert (late.rates[49], late.rates[99], late.rates[-1]) == pytest.approx((49 / 99 * 1e-4, 1e-4, 3e-4))
+    inside = RateHistory.logged([50, 100, 300], [1e-4, 2e-4, 1e-4], warmup=100)
+    assert (inside.rates[49], inside.rates[74], inside.front) == pytest.approx((1e-4, 1.5e-4, 100))
+    begun = RateHistory.logged([0, 10], [1e-4, 2e-4])
+    assert (len(begun), begun.rates[0]) == (10, pytest.approx(1.1e-4))
+    told = RateHistory.logged([0, 100, 200], [0.0, 1.0, 1.0], warmup=50)
+    assert (told.rates[24], told.rates[49], told.rates[99]) == pytest.approx((0.5, 1.0, 1.0))
     smooth = RateHistory.logged([1, 11, 21], [1.0, 0.5, 0.0])
     assert smooth.rates[5] == pytest.approx(0.75)
     with pytest.raises(DataError, match="ascend"):

@@ -53,6 +53,11 @@ def schedules(draw: st.DrawFn) -> Schedule:
             "plateau": draw(st.floats(fields["floor"], 1.0)),
             "anneal": draw(st.integers(0, 100)),
         }
+    # At once at the plateau, or behind the first milestone, it must not stand still.
+    if fields["warmup"] == 0 and not fields.get("cooldown") and fields.get("plateau") == 0:
+        fields["plateau"] = 0.5
+    if fields["warmup"] == 0 and fields.get("milestones", ())[:1] == (0,) and not any(fields["factors"]):
+        fields["factors"] = (0.5, *fields["factors"][1:])
     return Schedule(kind, peak, steps, warmup_from=draw(st.sampled_from([0.0, 0.3])), **fields)  # type: ignore[arg-type]
 
 
@@ -180,6 +185,8 @@ def test_joined() -> None:
         ("multi-step(peak=1, steps=10, milestones=[5], factors=[.5, .1])", "1 milestones and 2 factors"),
         ("table(knots=[1:1, 9])", "wanted STEP:RATE"),
         ("table(knots=[3:1, 9:0])", "from step 3 to 9"),
+        ("infinite(peak=1, steps=10, plateau=0)", "every rate of this infinite schedule is 0"),
+        ("multi-step(peak=1, steps=10, milestones=[0], factors=[0])", "wanted one that trains"),
         ("table(knots=[1:1, 9:-1])", "not negative"),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from dcpt.fit.loss_curves import fit_curves
 from dcpt.laws.curves import get_curve_law
 from dcpt.laws.curves.cpt_dynamics import DEFAULT_LAWS
 from dcpt.laws.curves.dynamics_terms import shift_share
+from dcpt.laws.curves.fall_kernel import fall_kernel
 from dcpt.laws.curves.replay_shift import FACTORS, replay_factor
 from dcpt.laws.formula import read_formula, to_sympy
 
@@ -83,6 +84,13 @@ def test_without_shift_it_is_the_momentum_law_of_the_joined_history():
     np.testing.assert_allclose(two.evaluate(joined, rows), one.evaluate(plain, rows), rtol=2e-6)
 
 
+def test_a_rate_a_rounding_below_0_counts_as_0():
+    psi = {"c": 100.0, "b": 0.3, "p": 0.8}
+    low = np.array([-1e-20, 0.0])
+    sizes = fall_kernel("rate-power").size(np.full(2, 1e-4), low, psi)
+    assert sizes[0] == sizes[1] > 0
+
+
 def test_the_shift_has_a_logarithm_as_its_limit():
     area = np.array([0.0, 0.1, 1.0, 10.0])
     limit = shift_share(area, {"E": 50.0, "beta": 0.0})
@@ -113,8 +121,12 @@ def test_replay_factors_are_their_formulas(name):
 
 def test_the_power_of_replay_has_no_limit_without_replay():
     with pytest.raises(ConfigError, match="share of the general side is 0"):
-        replay_factor("default")("general", 0.0, {"k": 0.3})
-    assert replay_factor("default")("domain", 1.0, {"k": 3.0}) == 1.0
+        replay_factor("power")("general", 0.0, {"k": 0.3})
+    # The default has one, and for the domain loss it rises as that for the general loss falls.
+    shape = {"k": 0.3, "eps": 0.01}
+    default, s = replay_factor("default"), np.array([0.0, 0.1, 1.0])
+    assert default("general", 0.0, shape) == pytest.approx(1.0)
+    np.testing.assert_allclose(default("domain", s, shape), 1.0 - default("general", s, shape))
     with pytest.raises(ConfigError, match="share is 1"):
         replay_factor("log")("general", 1.2, {"eps": 0.01})
     with pytest.raises(ConfigError, match="side is 'domain'"):
@@ -123,7 +135,7 @@ def test_the_power_of_replay_has_no_limit_without_replay():
 
 def test_the_history_before_the_switch_does_not_know_what_follows():
     law = get_curve_law("cpt-dynamics+replay+share-annealing")
-    values = {**GENERAL, "k": 0.3, "a1": 0.4}
+    values = {**GENERAL, "k": 0.3, "eps": 0.01, "a1": 0.4}
     early = [curve((WSD[0], later), given={"s": s}) for later, s in ((WSD[1], 0.1), (COSINE[1], 0.9))]
     losses = [law.evaluate(values, [item.take(item.steps <= 4000)]) for item in early]
     np.testing.assert_array_equal(*losses)
@@ -134,7 +146,7 @@ def test_the_history_before_the_switch_does_not_know_what_follows():
 @pytest.mark.parametrize("side", ["general", "domain"])
 def test_a_mixture_that_changes_adds_up(side):
     law = get_curve_law("cpt-dynamics+replay+share-annealing+intrinsic-power")
-    values = {**GENERAL, "C1": 100.0, "C2": 100.0, "c": 3000.0, "b": 0.5, "k": 0.5, "a1": 0.3}
+    values = {**GENERAL, "C1": 100.0, "C2": 100.0, "c": 3000.0, "b": 0.5, "k": 0.5, "eps": 0.1, "a1": 0.3}
 
     def losses(**given):
         return law.evaluate(values, [curve(WSD, side, given)])
@@ -156,7 +168,8 @@ CASES = {
     "cpt-dynamics+memory": ({"tau": 300.0}, [{}]),
     "cpt-dynamics+intrinsic-power": ({"C1": 100.0, "C2": 120.0, "c": 3000.0, "b": 0.4}, [{}]),
     "cpt-dynamics+rate-power": ({"C1": 0.02, "C2": 0.03, "c": 300.0, "b": 0.4, "p": 0.8}, [{}]),
-    "cpt-dynamics+replay": ({"k": 0.4}, [{"s": s} for s in (0.1, 0.25, 0.5, 0.9)]),
+    "cpt-dynamics+replay": ({"k": 0.4, "eps": 0.02}, [{"s": s} for s in (0.0, 0.1, 0.25, 0.5, 0.9)]),
+    "cpt-dynamics+replay-power": ({"k": 0.4}, [{"s": s} for s in (0.1, 0.25, 0.5, 0.9)]),
     "cpt-dynamics+replay-log+share-annealing": (
         {"eps": 0.01, "a1": 0.2},
         [{"s": s} for s in (0.02, 0.3, 0.9)],
@@ -182,7 +195,8 @@ def test_a_fit_recovers_the_parameters(name):
 
 def test_slopes_are_derivatives():
     law = get_curve_law("cpt-dynamics+size+replay+share-annealing+memory")
-    truth = {**GENERAL, "g1": 0.1, "g2": 0.2, "F": 1.0, "g3": 0.3, "k": 0.5, "a1": 0.3, "tau": 200.0}
+    truth = {**GENERAL, "g1": 0.1, "g2": 0.2, "F": 1.0, "g3": 0.3, "k": 0.5, "eps": 0.1}
+    truth |= {"a1": 0.3, "tau": 200.0}
     rows = law.prepare([curve(WSD, "domain", {"s": 0.3, "N": 5e6})])
     vector = np.array([truth[name] for name in law.names])
     jacobian = law.jacobian(vector, rows)

@@ -20,7 +20,7 @@ TRUTH = {
     ),
 }
 LAW = "cpt-dynamics+intrinsic-power"
-SHAPES = {"general": {"k": 0.4}, "domain": {"k": 3.0}}
+SHAPES = {"general": {"k": 0.4, "eps": 0.02}, "domain": {"k": 1.0, "eps": 0.5}}
 
 BASE = Schedule("wsd", 3e-3, 400, 40, 80)
 TRUNK = Schedule("constant", 1e-3, 300, 10)

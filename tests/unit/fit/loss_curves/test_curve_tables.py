@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -158,6 +159,16 @@ def test_a_rise_in_a_log_goes_back_to_zero(tmp_path):
     found = curves_of(rows, "general")
     assert found.curves[0].history.rates[:40] == pytest.approx(WARM.rates()[:40])
     assert (found.curves[0].history.front, found.notes) == (40, ())
+
+
+def test_a_rate_at_step_0_is_where_the_log_starts(tmp_path):
+    rows = rows_of(world.log(WARM, first=50, every=10), tmp_path)
+    first = rows.frame.iloc[[0]].assign(step=0, eta=5e-4)
+    for begin, start, notes in ((first, 5e-4, 0), (first.assign(eta=np.nan), 0.0, 1)):
+        logged = dataclasses.replace(rows, frame=pd.concat([begin, rows.frame], ignore_index=True))
+        found = curves_of(logged, "general")
+        assert found.curves[0].history.rates[0] == pytest.approx(start, abs=2e-5)
+        assert len(found.notes) == notes
 
 
 def test_pre_training_in_a_log_is_told_by_a_flag_a_column_or_a_schedule(tmp_path):

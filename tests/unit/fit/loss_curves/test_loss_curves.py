@@ -266,6 +266,58 @@ def test_the_law_is_chosen_inside_the_curves():
         choose_law(curves, ("momentum", "momentum"))
 
 
+def test_a_law_that_the_curves_lack_something_for_is_left_out_of_the_choice():
+    curves = training("momentum", 5e-4)
+    choice = choose_law(curves, ("cpt-dynamics", "momentum", "intrinsic-power"), averages=False)
+    assert set(choice.table["name"]) == {"momentum", "intrinsic-power"}
+    assert "switch is 0" in choice.refused["cpt-dynamics"]
+    assert choose_law(curves[:1], ("cpt-dynamics", "momentum")).best.name == "momentum"
+    with pytest.raises(ConfigError, match="none of cpt-dynamics"):
+        choose_law(curves, ("cpt-dynamics",))
+
+
+def test_the_threshold_is_the_laws_own():
+    curves = training("momentum", 5e-4)
+    assert fit_curves("momentum", curves).delta == get_curve_law("momentum").delta == 1e-3
+    assert fit_curves("momentum", curves, delta=1e-2).delta == 1e-2
+    assert {get_curve_law(f"joint-{side}").delta for side in ("general", "domain")} == {1e-2}
+
+
+def test_parameters_that_are_not_told_apart_are_named():
+    """One fall in one step has one worth: the power of the rates and its factor are one number."""
+    constant, cosine, step = training("rate-power", 1e-3)
+
+    def said(*curves):
+        fit = fit_curves("rate-power", curves)
+        return [item.parameters for item in fit.warnings if item.kind == "not_told_apart"]
+
+    assert said(constant, step) == [("K", "p")]
+    assert said(constant) == [("C", "p")]
+    assert said(constant, cosine, step) == []
+
+
+def test_the_peak_of_continual_pre_training_is_what_counts():
+    """A base at a high rate does not hide that runs from it have different ones."""
+    base, law = np.full(500, 3e-3), get_curve_law("cpt-dynamics")
+    truth = dict(L0=3.0, A=0.4, alpha=0.5, C1=0.3, C2=0.3, K=0.07, E=28.0, beta=0.2)
+
+    def run(peak, name):
+        rates = np.concatenate([base, peak * np.linspace(1, 0.1, 400)])
+        made = RateHistory.of(rates, switch=500)
+        steps = np.arange(20, 901, 20)
+        there = Curve(name, made, steps, np.ones(len(steps)))
+        return Curve(name, made, steps, law.evaluate(truth, [there]))
+
+    one, other = run(5e-4, "low"), run(2e-3, "high")
+    (said,) = [item for item in fit_curves(law, [one, other]).warnings if item.kind == "peaks_differ"]
+    assert "of continual pre-training differ between the curves (0.0005 to 0.002)" in said.message
+    fit = fit_curves(law, [one])
+    assert fit.ranges["cpt_peak"] == pytest.approx((5e-4, 5e-4))
+    assert "peaks_differ" not in kinds(fit.warnings)
+    assert "other_peak" not in kinds(fit.doubts(one))
+    assert "other_peak" in kinds(fit.doubts(other))
+
+
 def test_folds_keep_what_branches_share_and_need_a_decay():
     constant, cosine, step = training("momentum", 1e-3)
     shared = step.steps <= 1000

@@ -24,6 +24,7 @@ class Fit:
     draws: object
     side: str
     ranges: dict
+    unseen: float = 0.0
 
 
 def _fit(side, name="cpt-dynamics", draws=0, ranges=None, **extra):
@@ -49,9 +50,9 @@ def fit_of():
 @pytest.fixture(scope="session")
 def intrinsic():
     """Both sides on the clock of the forward area, with replay."""
-    shape = dict(c=3000.0, b=0.6, k=0.4)
+    shape = dict(c=3000.0, b=0.6, k=0.4, eps=0.05)
     name = "cpt-dynamics+replay+intrinsic-power"
     return (
         _fit("general", name, 20, C1=120.0, C2=120.0, **shape),
-        _fit("domain", name, 20, C1=120.0, C2=150.0, **{**shape, "k": 3.0}),
+        _fit("domain", name, 20, C1=120.0, C2=150.0, **{**shape, "k": 1.0, "eps": 0.5}),
     )

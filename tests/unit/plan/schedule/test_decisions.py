@@ -7,10 +7,11 @@ import pytest
 
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.schedule import Schedule
+from dcpt.laws.curves import get_curve_law
 from dcpt.plan.schedule.aim import Aim, price
 from dcpt.plan.schedule.balance import balance
 from dcpt.plan.schedule.critical import critical_area, critical_steps
-from dcpt.plan.schedule.forecast import final_losses, losses_at, start_losses
+from dcpt.plan.schedule.forecast import difference, final_losses, losses_at, start_losses, weighted_sum
 from dcpt.plan.schedule.knobs import (
     sweep_annealing,
     sweep_peak,
@@ -107,6 +108,24 @@ def test_final_losses_are_the_ends_of_the_curves(make_fit):
     assert (low < high).all()
 
 
+def test_losses_carry_the_error_on_unseen_curves_and_differences_do_not(make_fit):
+    fit = replace(make_fit("domain", draws=5), unseen=0.03)
+    settings = [Setting(CPT, PRE), Setting(flat(3000), PRE)]
+    ends, starts = final_losses(fit, settings), start_losses(fit, settings)
+    spread = np.hypot(np.log(ends.draws).std(axis=0), 0.03)
+    low, high = ends.interval(0.9)
+    assert np.log(high / low) == pytest.approx(2 * 1.6448536 * spread)
+    change = difference(ends, starts).interval(0.9)
+    assert change[1] - change[0] == pytest.approx(
+        np.ptp(np.quantile(ends.draws - starts.draws, [0.05, 0.95], axis=0), axis=0)
+    )
+    both = weighted_sum([ends, ends], [0.5, 0.5])
+    assert both.unseen == pytest.approx(np.full(2, 0.03 / np.sqrt(2)))
+    np.testing.assert_allclose(weighted_sum([ends], [1.0]).interval(), ends.interval())
+    bare = final_losses(replace(fit, draws=None), settings).take(slice(1, None))
+    assert np.log(bare.interval()[1] / bare.mean) == pytest.approx([1.6448536 * 0.03])
+
+
 def test_annealing_helps_and_not_without_end(intrinsic):
     domain = intrinsic[1]
     found = sweep_annealing(Aim.of(domain), Setting(CPT, PRE, r=0.9))
@@ -129,7 +148,57 @@ def test_a_higher_loss_potential_learns_the_domain_better(make_fit):
         found = sweep_potential(Aim.of(make_fit("domain")), setting, decay=4000)
         assert (np.diff(found.frame["domain"]) < 0).all()
         assert found.best == 1.0
-        assert "edge_of_range" in {item.kind for item in found.caveats}
+        # Nothing lies beyond a base that was not annealed.
+        assert "edge_of_range" not in {item.kind for item in found.caveats}
+
+
+def test_another_potential_keeps_the_bases_own_decay(make_fit):
+    aim = Aim.of(make_fit("domain"))
+    bases = {
+        Schedule("wsd", PEAK, 8000, 100, 1600, "sqrt", 0.3): Schedule(
+            "wsd", PEAK, 8000, 100, 1600, "sqrt", 0.5
+        ),
+        Schedule("cosine", PEAK, 8000, 100, floor=0.1): Schedule("cosine", PEAK, 8000, 100, floor=0.5),
+        Schedule("constant", PEAK, 8000, 100): Schedule("wsd", PEAK, 8000, 100, 1600, "linear", 0.5),
+    }
+    for base, annealed in bases.items():
+        assert sweep_potential(aim, Setting(flat(1000), base), potentials=[0.5]).setting.pre == annealed
+    geometric = Setting(flat(1000), Schedule("wsd", PEAK, 8000, 100, 1600, "geometric", 0.1))
+    assert sweep_potential(aim, geometric).values[0] == 0.1
+    with pytest.raises(ConfigError, match="never gets to a rate of 0"):
+        sweep_potential(aim, geometric, potentials=[0.0])
+
+
+def test_a_joint_law_is_planned_from_the_losses_of_its_base(fit_of):
+    law = get_curve_law("joint-general")
+    params = {name: law.starts[0].get(name, 0.02) for name in law.names}
+    fit = fit_of(law, params, np.empty((0, len(law.names))), "general", {"L0": (3.0, 3.2)})
+    setting = Setting(CPT, PRE, 0.5, 2e6, base_losses={"general": 3.1, "domain": 4.2})
+    assert setting.given("domain") == {"N": 2e6, "s": 0.5, "L0": 4.2, "G0": 3.1}
+    assert start_losses(fit, [setting]).mean == pytest.approx([3.1])
+    replay = sweep_replay(Aim.of(fit), setting, [0.1, 0.5, 0.9])
+    assert (np.diff(replay.frame["general"]) < 0).all()
+    assert sweep_peak(Aim.of(fit), setting, [PEAK, 2 * PEAK]).values[0] == PEAK
+    broken_fit = replace(fit, params={**params, "S": -500.0})
+    kinds = {item.kind for item in sweep_replay(Aim.of(broken_fit), setting, [0.5]).caveats}
+    assert "impossible_loss" in kinds
+    far = sweep_replay(Aim.of(fit), replace(setting, base_losses={"general": 33.0}), [0.5])
+    assert "extrapolates_base" in {item.kind for item in far.caveats}
+    with pytest.raises(ConfigError, match="starts from the measured loss of the base"):
+        sweep_potential(Aim.of(fit), setting)
+    assert "L0" not in setting.with_pre(flat(900)).given("general")
+    for broken in ({"N": 0.0}, {"base_losses": {"general": -3.2}}, {"base_losses": {"general": np.inf}}):
+        with pytest.raises(ConfigError, match="wanted a positive, finite number"):
+            replace(setting, **broken)
+
+
+def test_a_table_of_rates_has_no_peak_to_vary(intrinsic):
+    rates = Schedule("table", PEAK, 100, knots=((1, PEAK), (50, PEAK), (100, 0.0)))
+    setting = Setting(rates, PRE, 0.5)
+    with pytest.raises(ConfigError, match="has no peak to vary"):
+        sweep_peak(Aim.of(intrinsic[0]), setting, [PEAK])
+    with pytest.raises(ConfigError, match="has no re-warm-up to vary"):
+        sweep_rewarm(Aim.of(intrinsic[0]), setting, [10])
 
 
 def test_the_rewarm_begins_where_the_base_ended():
@@ -173,7 +242,7 @@ def test_more_replay_is_paid_for_by_the_domain(intrinsic):
 
 def test_caveats_say_where_the_fit_ends(make_fit):
     ranges = {"peak": (PEAK, PEAK), "area": (0.5, 1.0), "s": (0.1, 0.5)}
-    fit = make_fit("domain", "cpt-dynamics+replay", ranges=ranges, k=3.0)
+    fit = make_fit("domain", "cpt-dynamics+replay-saturating", ranges=ranges, a=3.0)
     found = sweep_replay(Aim.of(fit), Setting(replace(CPT, peak=3e-4), PRE, r=0.9), (0.1, 0.3, 0.5))
     kinds = {item.kind for item in found.caveats}
     assert kinds == {

@@ -10,6 +10,7 @@ from dcpt.core.curve import Curve, RateHistory
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.schedule import Schedule
 from dcpt.laws.curves import get_curve_law, list_curve_laws
+from dcpt.laws.curves.joint import JointLaw
 from dcpt.plan.schedule.aim import Aim
 from dcpt.plan.schedule.descent import best_rates, onto_simplex
 from dcpt.plan.schedule.optimise import best_schedule
@@ -19,7 +20,10 @@ from dcpt.plan.schedule.terminal import terminal_loss
 PRE = Schedule("wsd", 1e-3, 120, 10, 30, floor=0.2)
 CPT = Schedule("cosine", 1e-3, 90, 8, warmup_from=0.2, floor=0.1)
 OPTIONS = ("+replay+size+share-annealing+intrinsic-power", "+replay-log+memory", "+share-clock+rate-power")
-NAMES = [law.name for law in list_curve_laws()] + [f"cpt-dynamics{options}" for options in OPTIONS]
+JOINT = [law.name for law in list_curve_laws() if isinstance(law, JointLaw)]
+NAMES = [law.name for law in list_curve_laws() if law.name not in JOINT] + [
+    f"cpt-dynamics{options}" for options in OPTIONS
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,6 +64,16 @@ def test_the_gradient_is_the_derivative_of_the_laws_own_loss(name, fit_of):
             assert coarse == pytest.approx(fine, abs=1e-12)
             sums = np.add.reduceat(each, np.concatenate([[0], np.cumsum(counts)[:-1]]))
             np.testing.assert_allclose(slopes, sums, rtol=1e-5, atol=1e-6 * np.abs(sums).max())
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_a_joint_law_has_no_best_schedule_and_says_so(name, fit_of):
+    law = get_curve_law(name)
+    params = {item.name: law.starts[0].get(item.name, 0.4) for item in law.parameters}
+    fit = fit_of(law, params, None, law.sides[0], {})
+    setting = Setting(CPT, PRE, 0.4, 2e6, base_losses={"general": 3.2, "domain": 4.1})
+    with pytest.raises(ConfigError, match=f"law {name} has no gradient by the rates"):
+        best_schedule(Aim.of(fit), setting)
 
 
 def test_the_projection_is_the_nearest_point():
