@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.mixture_reweighting import ReweightingSpec
 from dcpt.core.symbols import DOMAIN, ROLES
 
 
@@ -68,6 +69,9 @@ class MixtureSpec:
     weights : mapping
         Corpus name to its share inside its side, for each side whose shares the user gave; they say how
         the side's losses are pooled, at every r. A side that is left out is pooled by training tokens.
+    reweighting : ReweightingSpec, optional
+        Moves the shares during the run, by its losses. A run's spec then has one phase, whose shares are
+        the prior; the trainer adds a phase per update. None keeps the shares as they are.
 
     Raises
     ------
@@ -83,6 +87,7 @@ class MixtureSpec:
     skip_seed: int = 0
     limit: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    reweighting: ReweightingSpec | None = None
 
     def __post_init__(self) -> None:
         for name in ("roles", "skip", "limit"):
@@ -104,6 +109,8 @@ class MixtureSpec:
         if self.block < 1:
             raise ConfigError(f"mixture: block is {self.block}; wanted at least 1 sequence.")
         self._check_weights()
+        if self.reweighting is not None:
+            self.reweighting.check_mixture(self.phases[0].shares)
 
     def _check_weights(self) -> None:
         if not set(self.weights) <= set(self.roles):
@@ -133,3 +140,18 @@ class MixtureSpec:
     def replay(self) -> float:
         """General share of tokens of the last phase, 1 - r."""
         return 1.0 - self.r
+
+    @property
+    def largest_shares(self) -> dict[str, float]:
+        """The largest share each corpus can get: of all phases, or what reweighting allows it."""
+        shares = {name: max(phase.shares[name] for phase in self.phases) for name in self.roles}
+        if self.reweighting is None:
+            return shares
+        bounds = self.reweighting.bounds
+        floors = sum(bounds[name][0] for name in bounds)
+        return {
+            name: min(bounds.get(name, (0.0, 1.0))[1], 1 - floors + bounds.get(name, (0.0, 1.0))[0])
+            if share > 0
+            else 0.0
+            for name, share in shares.items()
+        }

@@ -17,7 +17,7 @@ from dcpt.core.schedule import Schedule
 SCHEMA_VERSION = 1
 
 LATER_FIELDS: dict[str, tuple[str, ...]] = {
-    "mixture": ("weights",),
+    "mixture": ("weights", "reweighting"),
     "schedule": (
         "warmup_from", "milestones", "factors", "cooldown", "cooldown_shape", "plateau", "anneal", "knots",
     ),
@@ -158,6 +158,19 @@ class RunSpec:
     tokens_before: int = 0
     start: StartSpec | None = None
     keep: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        rule = self.mixture.reweighting
+        if rule is None:
+            return
+        if self.kind == "base" or len(self.mixture.phases) != 1:
+            raise ConfigError(
+                f"run {self.slug}: reweights a mixture of {len(self.mixture.phases)} phases in a run of kind "
+                f"{self.kind}; wanted one phase, after the base."
+            )
+        measured = [corpus.name for corpus in self.corpora]
+        prior = self.mixture.phases[0].shares
+        rule.check_run(prior, measured, self.evaluation.every, self.batch, self.mixture.block)
 
     @property
     def run_id(self) -> str:

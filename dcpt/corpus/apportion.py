@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from typing import TypeVar
 
 from dcpt.core.mixture import MixtureSpec
 from dcpt.core.symbols import DOMAIN
@@ -59,6 +61,53 @@ class Apportionment:
             if length > 0:
                 target = [total + weight * length for total, weight in zip(target, weights, strict=True)]
         return tuple(target)
+
+
+class SegmentedApportionment:
+    """Counts of a mixture whose phases were decided one after another, each apportioned by itself.
+
+    A phase begins where the counts of the one before it have come to, whatever follows it: what was
+    handed out does not change when a phase is added. Shares that are whole sequences of their phase over
+    its length are met exactly at its end, for any number of corpora; before that `Apportionment` says how
+    near they are.
+
+    Parameters
+    ----------
+    mixture : MixtureSpec
+        As for `Apportionment`.
+    """
+
+    def __init__(self, mixture: MixtureSpec) -> None:
+        self._starts = [phase.start for phase in mixture.phases]
+        self._parts = [
+            Apportionment(replace(mixture, phases=(replace(phase, start=0),), reweighting=None))
+            for phase in mixture.phases
+        ]
+        self.names = self._parts[0].names
+        zero = tuple(0 for _ in self.names)
+        self._before: list[tuple[int, ...]] = [zero]
+        self._targets: list[Weights] = [tuple(map(Fraction, zero))]
+        lengths = (after - before for before, after in zip(self._starts, self._starts[1:], strict=False))
+        for part, length in zip(self._parts, lengths, strict=False):
+            self._before.append(_plus(self._before[-1], part.counts(length)))
+            self._targets.append(_plus(self._targets[-1], part.target(length)))
+
+    def counts(self, sequences: int) -> tuple[int, ...]:
+        """As `Apportionment.counts`."""
+        place = bisect_right(self._starts, sequences) - 1
+        return _plus(self._before[place], self._parts[place].counts(sequences - self._starts[place]))
+
+    def target(self, sequences: int) -> Weights:
+        """As `Apportionment.target`."""
+        place = bisect_right(self._starts, sequences) - 1
+        return _plus(self._targets[place], self._parts[place].target(sequences - self._starts[place]))
+
+
+Number = TypeVar("Number", int, Fraction)
+
+
+def _plus(one: tuple[Number, ...], other: tuple[Number, ...]) -> tuple[Number, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
 def _exact_shares(shares: Mapping[str, float], domain: Sequence[str], general: Sequence[str]) -> Weights:

@@ -11,7 +11,7 @@ import numpy as np
 from dcpt.core.errors import ConfigError
 from dcpt.core.mixture import MixtureSpec
 from dcpt.core.symbols import DOMAIN
-from dcpt.corpus.apportion import Apportionment
+from dcpt.corpus.apportion import Apportionment, SegmentedApportionment
 from dcpt.corpus.shuffle import Indices, Permutation, key_of, random_words
 
 # Reading a run batch by batch touches a block many times; a few stay in memory.
@@ -26,6 +26,9 @@ class MixtureSampler:
     depends on its name, its pool and the seed and not on the shares: runs of different ratios meet the same
     windows in the same order, and the places that few domain sequences take in a block are among those that
     more of them take. No window comes twice before its pool is used up; then a new order begins.
+
+    The phases of a mixture with `reweighting` begin at ends of blocks and are apportioned one by one (see
+    `SegmentedApportionment`): with a phase added, every sequence before it is the same.
 
     Parameters
     ----------
@@ -45,12 +48,14 @@ class MixtureSampler:
     ------
     ConfigError
         When a corpus has no window count, `skip` or `limit` is out of range or names an unknown corpus, or a
-        corpus with a positive share has no window left.
+        corpus with a positive share has no window left; when a mixture with `reweighting` has a phase that
+        begins inside a block.
     """
 
     def __init__(self, spec: MixtureSpec, windows: Mapping[str, int]) -> None:
         self.spec = spec
-        self._apportionment = Apportionment(spec)
+        kind = Apportionment if spec.reweighting is None else SegmentedApportionment
+        self._apportionment = kind(spec)
         self.names: tuple[str, ...] = self._apportionment.names
         _check(spec, windows)
         self.windows: dict[str, int] = {name: int(windows[name]) for name in self.names}
@@ -234,6 +239,13 @@ def _check(spec: MixtureSpec, windows: Mapping[str, int]) -> None:
     for name in spec.roles:
         if windows[name] < 0:
             raise ConfigError(f"mixture: corpus {name} has {windows[name]} windows; wanted 0 or more.")
+    if spec.reweighting is not None:
+        for phase in spec.phases:
+            if phase.start % spec.block:
+                raise ConfigError(
+                    f"mixture: a reweighted phase starts at sequence {phase.start}; "
+                    f"wanted the end of a block of {spec.block}."
+                )
     for field, least in (("skip", 0), ("limit", 1)):
         for name, number in getattr(spec, field).items():
             if name not in spec.roles:

@@ -16,7 +16,9 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from dcpt.core import files
-from dcpt.core.errors import DataError
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.core.mixture_history import MixtureHistory
+from dcpt.core.run_spec import from_dict, to_dict
 from dcpt.train.optimizer import dump_state, load_state
 
 SCHEMA_VERSION = 1
@@ -27,11 +29,12 @@ _NAME = re.compile(r"step-(\d{8})")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps done in its phase, and its own wall time and training FLOPs."""
+    """How far a run is: steps done in its phase, its own wall time and FLOPs, what became of its mixture."""
 
     step: int
     seconds: float = 0.0
     flops: float = 0.0
+    mixture: MixtureHistory | None = None
 
 
 def checkpoint_folder(run_dir: Path, step: int) -> Path:
@@ -97,6 +100,7 @@ def read_progress(folder: Path) -> Progress:
     DataError
         When the folder is absent, or a file is missing, cut short or changed.
     """
+    progress = read_state(folder)
     state = files.read_json(folder / STATE, "the state of a checkpoint", SCHEMA_VERSION)
     try:
         for name, (size, digest) in state["files"].items():
@@ -105,11 +109,36 @@ def read_progress(folder: Path) -> Progress:
                 raise DataError(
                     f"{path}: is missing or not as it was written.", hint="delete this checkpoint"
                 )
-        return Progress(int(state["step"]), float(state["seconds"]), float(state["flops"]))
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{folder / STATE}: is damaged ({type(error).__name__}: {error}).") from None
+        raise _damaged(folder, error) from None
+    return progress
+
+
+def read_state(folder: Path) -> Progress:
+    """What a checkpoint says about itself, its other files unread.
+
+    Raises
+    ------
+    DataError
+        When ``state.json`` is absent or damaged.
+    """
+    state = files.read_json(folder / STATE, "the state of a checkpoint", SCHEMA_VERSION)
+    try:
+        history = state.get("mixture")
+        return Progress(
+            int(state["step"]),
+            float(state["seconds"]),
+            float(state["flops"]),
+            None if history is None else from_dict(MixtureHistory, history, "mixture"),
+        )
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _damaged(folder: Path, error: Exception) -> DataError:
+    return DataError(f"{folder / STATE}: is damaged ({type(error).__name__}: {error}).")
 
 
 def load_weights(folder: Path, network: PreTrainedModel) -> None:
@@ -199,6 +228,7 @@ def _write_state(folder: Path, progress: Progress, without: Collection[str] = ()
             "seconds": progress.seconds,
             "flops": progress.flops,
             "files": content,
+            **({} if progress.mixture is None else {"mixture": to_dict(progress.mixture)}),
         },
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,6 +165,31 @@ def evaluate(
     return results
 
 
+def corpus_losses(
+    sets: Sequence[HeldOut], measurements: Sequence[Measurement], dense: bool
+) -> dict[str, float]:
+    """Loss of each corpus in nats per token, from what `evaluate` returned.
+
+    Parameters
+    ----------
+    sets : sequence of HeldOut
+        What was evaluated on.
+    measurements : sequence of Measurement
+        Of all windows, of the dense ones, or of both.
+    dense : bool
+        Take the losses on the dense windows.
+    """
+    values = {item.eval_set: item.value for item in measurements if item.metric == "loss"}
+    sides = [item.role for item in sets]
+    ending = f"/{DENSE}" if dense else ""
+    return {item.name: values[f"{_set_of(item, sides.count(item.role))}{ending}"] for item in sets}
+
+
+def _set_of(item: HeldOut, corpora: int) -> str:
+    """Evaluation set of one corpus of a side of so many."""
+    return f"{item.role}/{item.name}" if corpora > 1 else item.role
+
+
 def _spread(windows: int, count: int | None) -> NDArray[np.int64]:
     """Places of `count` windows, evenly spaced; all of them when there are fewer."""
     taken = windows if count is None else min(count, windows)
@@ -184,7 +209,7 @@ def _pool(sets: list[HeldOut], losses: Mapping[str, NDArray[np.float64]], ending
             count = values.size * (item.windows.shape[1] - 1)
             if len(side) > 1:
                 results += _both_metrics(
-                    f"{role}/{item.name}{ending}", mean, sem, item.bytes_per_token, count
+                    f"{_set_of(item, len(side))}{ending}", mean, sem, item.bytes_per_token, count
                 )
             loss += item.weight * mean
             variance += (item.weight * sem) ** 2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import DataError
+from dcpt.core.mixture_history import MixtureHistory
 from dcpt.core.run_spec import RunSpec
 from dcpt.corpus.batches import BatchReader
 from dcpt.corpus.sampler import MixtureSampler
@@ -77,8 +78,19 @@ def _open_verified(folder: Path) -> TokenCorpus:
     return corpus
 
 
-def open_mixture(corpora: dict[str, TokenCorpus], spec: RunSpec) -> Mixture:
+def open_mixture(
+    corpora: dict[str, TokenCorpus], spec: RunSpec, history: MixtureHistory | None = None
+) -> Mixture:
     """The run's batches.
+
+    Parameters
+    ----------
+    corpora : dict
+        As `open_corpora` gives them.
+    spec : RunSpec
+        The run.
+    history : MixtureHistory, optional
+        Where its mixture is reweighted: the shares so far.
 
     Raises
     ------
@@ -91,5 +103,8 @@ def open_mixture(corpora: dict[str, TokenCorpus], spec: RunSpec) -> Mixture:
             f"the mixture names corpus {missing[0]!r}; the run lists {', '.join(sorted(corpora))}."
         )
     windows = {name: corpora[name].n_windows(spec.context) for name in spec.mixture.roles}
+    # Made for the spec's own shares even if others are in force: they name every corpus that may be drawn.
     sampler = MixtureSampler(spec.mixture, windows)
+    if history is not None:
+        sampler = MixtureSampler(replace(spec.mixture, phases=history.phases), windows)
     return Mixture(BatchReader(corpora, sampler, spec.context, spec.batch), sampler)

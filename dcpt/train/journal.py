@@ -9,6 +9,7 @@ from typing import Any
 
 from dcpt.core import files
 from dcpt.core.annealing import annealing_area, forward_area
+from dcpt.core.mixture_history import MixtureHistory
 from dcpt.core.run_spec import RunSpec
 from dcpt.train.evaluate import Measurement
 
@@ -80,6 +81,19 @@ class Journal:
         }
         head: Mapping[str, Any] = {"kind": kind, "step": step, "phase": phase}
         files.append_lines(self.path, [{**head, **vars(item), **place} for item in measurements])
+
+    def log_mixture(self, step: int, history: MixtureHistory) -> None:
+        """One row on the shares in force after `step` steps, and the losses at that time where there are any.
+
+        Per corpus: ``share:NAME`` of the next segment's sequences, ``wanted:NAME`` before rounding to
+        whole sequences, ``loss:NAME`` in nats per token.
+        """
+        segment = history.segments[-1]
+        parts = {"share": segment.shares, "wanted": segment.wanted}
+        if history.recent:
+            parts["loss"] = history.recent[-1]
+        values = {f"{part}:{name}": value for part, row in parts.items() for name, value in row.items()}
+        files.append_line(self.path, {"kind": "mixture", "step": step, **values})
 
     def phase(self, step: int) -> tuple[str, str]:
         """Kind of row and phase of an evaluation after `step` steps.

@@ -20,13 +20,14 @@ from dcpt.core.run_spec import SCHEMA_VERSION, RunSpec, from_dict
 from dcpt.cost.flops import training_flops_per_token
 from dcpt.train import checkpoint
 from dcpt.train.checkpoint import Progress
-from dcpt.train.evaluate import evaluate, read_heldout
+from dcpt.train.evaluate import Measurement, evaluate, read_heldout
 from dcpt.train.failure import Diverged, Stopped
 from dcpt.train.inputs import open_corpora, open_mixture
 from dcpt.train.journal import Journal
 from dcpt.train.model import count_parameters, head_size
 from dcpt.train.optimizer import clip_gradients, make_optimizer, set_rate
 from dcpt.train.processor import Processor
+from dcpt.train.reweighting import advance_history, find_history
 from dcpt.train.start import start_network
 
 Report = Callable[[dict[str, Any]], None]
@@ -101,20 +102,23 @@ class _Unit:
         self.run_dir, self.processor, self.report, self.stop = run_dir, processor, report, stop
         self.spec = spec = read_spec(run_dir)
         root = run_dir.parent.parent
-        corpora = open_corpora(root, spec)
+        self.corpora = open_corpora(root, spec)
         self.steps, self.first = spec.schedule.steps, spec.first_step
-        self.mixture = open_mixture(corpora, spec) if self.steps > self.first else None
-        self.heldout = read_heldout(corpora, spec.mixture, spec.context, spec.evaluation.sequences)
+        self.heldout = read_heldout(self.corpora, spec.mixture, spec.context, spec.evaluation.sequences)
         self.journal = Journal(run_dir, spec)
         own = checkpoint.newest_whole(run_dir, self.steps)
-        self.progress = own or Progress(self.first)
         self.network = start_network(root, run_dir, spec, own).to(processor.device)
         self.network.train()
+        self.history = find_history(root, spec, own, self.heldout)
+        self.mixture = open_mixture(self.corpora, spec, self.history) if self.steps > self.first else None
+        self.progress = own or Progress(self.first, mixture=self.history)
         self.optimizer = make_optimizer(self.network, spec.optimizer)
         source = self._optimizer_source(root, own)
         if source is not None:
             checkpoint.load_optimizer(source, self.network, self.optimizer)
         self.attempts = self.journal.rewind(own.step if own else None)
+        if self.history is not None and own is None:
+            self.journal.log_mixture(self.first, self.history)
         self.parameters = count_parameters(self.network)
         config = self.network.config
         self.flops_per_step = spec.tokens_per_step * training_flops_per_token(
@@ -192,6 +196,16 @@ class _Unit:
                     f"diverged: the held-out loss on {item.eval_set} is {item.value} at step {step}"
                 )
         self.journal.log_evaluation(step, measurements, self._r_seen(step) or 0.0)
+        if self.history is not None:
+            self._reweight(step, measurements)
+
+    def _reweight(self, step: int, measurements: list[Measurement]) -> None:
+        assert self.history is not None
+        segments = self.history.segments
+        self.history = advance_history(self.history, self.spec, step, self.heldout, measurements)
+        if self.history.segments != segments:
+            self.mixture = open_mixture(self.corpora, self.spec, self.history)
+            self.journal.log_mixture(step, self.history)
 
     def _save(self, step: int) -> None:
         self.progress = self._at(step)
@@ -213,7 +227,7 @@ class _Unit:
 
     def _at(self, step: int) -> Progress:
         seconds = self.before + time.monotonic() - self.clock
-        return Progress(step, seconds, self.flops_per_step * (step - self.first))
+        return Progress(step, seconds, self.flops_per_step * (step - self.first), self.history)
 
     def _r_seen(self, step: int) -> float | None:
         if self.mixture is None or step == 0:

@@ -41,14 +41,16 @@ LLAMA: dict[str, Any] = {
 }
 
 
-def write_tokens(root: Path, name: str, role: str, stride: int, seed: int, train: int = 6000) -> CorpusRef:
-    """Lay out a corpus whose tokens advance by `stride` three times out of four."""
+def write_tokens(
+    root: Path, name: str, role: str, stride: int, seed: int, train: int = 6000, certainty: float = 0.75
+) -> CorpusRef:
+    """Lay out a corpus whose tokens advance by `stride` three times out of four, or as often as told."""
     folder = root / "corpus" / name
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     splits = {}
     for split, size in (("train", train), ("heldout", 800)):
-        jumps = np.where(random.random(size) < 0.75, stride, random.integers(0, VOCAB, size))
+        jumps = np.where(random.random(size) < certainty, stride, random.integers(0, VOCAB, size))
         tokens = (np.cumsum(jumps) % VOCAB).astype("<u2")
         (folder / f"{split}.bin").write_bytes(tokens.tobytes())
         digest = hashlib.sha256(tokens.tobytes()).hexdigest()
