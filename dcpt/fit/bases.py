@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -101,10 +102,8 @@ class Bases:
                 "are needed to estimate it.",
                 hint="measure the base once on that evaluation set and give its loss",
             )
-        sizes, losses = np.array(self.sizes), np.array(self.losses)
-        for size in np.unique(N[~found]):
-            value, spread = _estimate(sizes, losses, float(size))
-            loss[size == N], log_sd[size == N] = value, spread
+        value, spread = _curve(self.sizes, self.losses).at(N[~found])
+        loss[~found], log_sd[~found] = value, spread
         return loss, log_sd
 
 
@@ -129,26 +128,57 @@ def start_losses(table: LossTable, eval_set: str, metric: str = "loss") -> dict[
     return found
 
 
-def _estimate(sizes: Array, losses: Array, N: float) -> tuple[float, float]:
-    value = _power_law(sizes, losses, N)
-    count = len(sizes)
-    fitted = np.array([_power_law(sizes, losses, size) for size in sizes])
-    residual = float(np.sqrt(np.sum(np.log(losses / fitted) ** 2) / max(count - 3, 1)))
-    left_out = np.log([_power_law(np.delete(sizes, i), np.delete(losses, i), N) for i in range(count)])
-    jackknife = float(np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2)))
-    miss = abs(float(np.log(losses[-1] / _power_law(sizes[:-1], losses[:-1], sizes[-1]))))
-    beyond = max(0.0, float(np.log(N / sizes[-1]))) / float(np.log(sizes[-1] / sizes[-2]))
-    return value, float(np.hypot(residual, max(jackknife, miss * beyond)))
+@dataclass(frozen=True)
+class _PowerLaw:
+    """E + A*(N/unit)**-alpha."""
+
+    E: float
+    A: float
+    alpha: float
+    unit: float
+
+    def at(self, N: Array | float) -> Array:
+        return np.asarray(self.E + self.A * (np.asarray(N) / self.unit) ** -self.alpha)
 
 
-def _power_law(sizes: Array, losses: Array, N: float) -> float:
-    """Loss at N of E + A*n**-alpha, least squares in log loss; of A*n**-alpha with two sizes."""
+@dataclass(frozen=True)
+class _Curve:
+    """The power law through all bases, those without one of them, and how far it misses."""
+
+    whole: _PowerLaw
+    left_out: tuple[_PowerLaw, ...]
+    residual: float
+    miss: float
+    largest: float
+    spacing: float
+
+    def at(self, N: Array) -> tuple[Array, Array]:
+        count = len(self.left_out)
+        logs = np.log([law.at(N) for law in self.left_out])
+        jackknife = np.sqrt((count - 1) * logs.var(axis=0))
+        beyond = np.maximum(0.0, np.log(N / self.largest)) / self.spacing
+        return self.whole.at(N), np.hypot(self.residual, np.maximum(jackknife, self.miss * beyond))
+
+
+@lru_cache(maxsize=64)
+def _curve(sizes: tuple[float, ...], losses: tuple[float, ...]) -> _Curve:
+    """Fit the curve of one set of bases; planners ask it about many sizes."""
+    n, loss = np.array(sizes), np.array(losses)
+    whole = _power_law(n, loss)
+    residual = float(np.sqrt(np.sum(np.log(loss / whole.at(n)) ** 2) / max(len(n) - 3, 1)))
+    left_out = tuple(_power_law(np.delete(n, i), np.delete(loss, i)) for i in range(len(n)))
+    miss = abs(float(np.log(loss[-1] / left_out[-1].at(n[-1]))))
+    return _Curve(whole, left_out, residual, miss, float(n[-1]), float(np.log(n[-1] / n[-2])))
+
+
+def _power_law(sizes: Array, losses: Array) -> _PowerLaw:
+    """E + A*n**-alpha by least squares in log loss; A*n**-alpha through two sizes."""
     unit = float(np.exp(np.log(sizes).mean()))
     n, logs = sizes / unit, np.log(losses)
     slope = float(np.clip(-np.polyfit(np.log(n), logs, 1)[0], 1e-3, _MAX_EXPONENT))
     level = float(np.exp(logs.mean()))
     if len(sizes) < LEAST_SIZES:
-        return float(level * (N / unit) ** -slope)
+        return _PowerLaw(0.0, level, slope, unit)
 
     def miss(p: Array) -> Array:
         return np.asarray(np.log(p[0] + p[1] * n ** -p[2]) - logs)
@@ -163,5 +193,5 @@ def _power_law(sizes: Array, losses: Array, N: float) -> float:
         if best is None or found.cost < best.cost:
             best = found
     assert best is not None
-    E, A, alpha = best.x
-    return float(E + A * (N / unit) ** -alpha)
+    E, A, alpha = map(float, best.x)
+    return _PowerLaw(E, A, alpha, unit)
