@@ -96,6 +96,7 @@ def on_curves(
         As everywhere.
     """
     from dcpt.cli.curve_figure import check_figure
+    from dcpt.cli.curve_out_of_domain import OUT_OF_DOMAIN, fit_third_sets
     from dcpt.cli.given_table import reading_of
     from dcpt.cli.options import fresh_in
     from dcpt.fit.loss_curves.curve_file import FILE_NAME
@@ -106,9 +107,14 @@ def on_curves(
             f"laws of curves: got {len(files)} tables; wanted one, or a folder of them.",
             hint="dcpt fit curves.csv --law cpt-dynamics",
         )
+    *maps, wide = reading
+    if OUT_OF_DOMAIN in laws:
+        _check_third(laws, flags, options)
+        read, metric = reading_of(*maps, INPUTS, wide), options["metric"]
+        fit_third_sets(files[0], read, eval_sets, fix, metric, output, force, strict, json)
+        return
     path = None if output is None else fresh_in(output, FILE_NAME, force)
     check_figure(flags.figure, force)
-    *maps, wide = reading
     fits = _fit(
         files[0], reading_of(*maps, INPUTS, wide), laws, eval_sets, fix, flags, most, options, path, json
     )
@@ -204,6 +210,20 @@ def _fit(
         if figure is not None:
             show.say(f"drawn: {figure}")
     return fits
+
+
+def _check_third(laws: Sequence[str], flags: CurveFlags, options: Mapping[str, Any]) -> None:
+    """Refuse what means nothing for the combination of two losses."""
+    from dcpt.cli.curve_options import refuse_beside
+    from dcpt.cli.curve_out_of_domain import OUT_OF_DOMAIN
+
+    if len(laws) > 1:
+        raise ConfigError(
+            f"--law {OUT_OF_DOMAIN} is fitted by itself; got {', '.join(laws)}.",
+            hint="fit the laws of the two losses first; both fits fit into one folder",
+        )
+    rest = {"--bootstrap": options["bootstrap"], "--delta": options["delta"]}
+    refuse_beside(f"--law {OUT_OF_DOMAIN}", flags.given() | rest)
 
 
 def check_doubts(fits: CurveFits) -> None:

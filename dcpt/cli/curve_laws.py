@@ -60,6 +60,9 @@ def curve_laws_text(laws: Sequence[CurveLaw], families: Sequence[str]) -> str:
         lines += ["", f"and, by pattern: {', '.join(families)}"]
         lines += [f"cpt-dynamics takes +{', +'.join(OPTIONS)}"]
         lines += ["any of them takes +skip, +signed or +peak: how the warm-up in front counts"]
+    from dcpt.cli.curve_out_of_domain import FORMULA, OUT_OF_DOMAIN, REFERENCE
+
+    lines += ["", f"and for losses on third sets {OUT_OF_DOMAIN}: L = {FORMULA} ({REFERENCE})"]
     return "\n".join(lines)
 
 

@@ -40,9 +40,10 @@ def speaks_of_curves(names: Sequence[str] | None) -> bool:
 
 
 def _is_curve_law(name: str) -> bool:
+    from dcpt.cli.curve_out_of_domain import OUT_OF_DOMAIN
     from dcpt.laws.registry import get_law, list_laws
 
-    if name == AUTO_CURVE:
+    if name in (AUTO_CURVE, OUT_OF_DOMAIN):
         return True
     try:
         get_law(name)

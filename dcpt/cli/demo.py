@@ -83,7 +83,7 @@ def demo(
     interval = "" if answer.r_lo is None else f" ({answer.r_lo:.3f} to {answer.r_hi:.3f})"
     stage(
         "plan",
-        f"for {target.size.name}, {objective.keep}: r* = {answer.r:.3f}{interval}, "
+        f"for {target.size.name}, {objective.keep_text}: r* = {answer.r:.3f}{interval}, "
         f"replay {answer.replay:.3f}; {answer.verdict}",
     )
     launch = prepare_launch(answer, sweep)

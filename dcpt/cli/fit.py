@@ -65,7 +65,8 @@ def fit(
         list[Path] | None,
         typer.Argument(
             help="Table of losses (CSV, JSON lines, also .gz, or Parquet). Several are several domains, "
-            "fitted together. Of loss curves also a folder of such tables."
+            "fitted together. Of loss curves also a folder of such tables. Columns share:NAME and loss:NAME, or "
+            "a folder of a sweep of mixtures or of RegMix's files: many corpora."
         ),
     ] = None,
     output: Annotated[
@@ -170,11 +171,19 @@ def fit(
         wanted_laws,
     )
     from dcpt.cli.given_table import read_given, reading_of
+    from dcpt.cli.mixture_fit import fit_mixtures, holds_mixtures
     from dcpt.cli.law_parameters import law_parameters, units_note
     from dcpt.cli.options import fresh_in, lists, pairs
     from dcpt.core.errors import ConfigError
     from dcpt.ingest.column_map import read_column_map
 
+    if holds_mixtures(losses or ()):
+        told: dict[str, Any] = {"--law": law, "--protocol": protocol, "--domain": domain, "--map": map_}
+        told |= {"--eval-set": eval_set, "--columns": columns, "--set": set_, "--scale": scale, "--run": run}
+        told |= {"--where": where, "--fix": fix, "--bound": bound, "--tie": tie, "--short-run": short_run}
+        refuse_beside("a table of mixtures", told | {"--bootstrap": bootstrap, "--figure": figure})
+        fit_mixtures((losses or [])[0], output, seed, force, strict, json)
+        return
     said = None if columns is None else read_column_map(columns).reading()
     maps = (lists(map_, "--map"), pairs(scale, "--scale"), pairs(role, "--role"), lists(set_, "--set"))
     curves = CurveFlags(side, warmup, switch, base_schedule, burn_in, train, test, figure)

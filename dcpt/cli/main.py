@@ -9,13 +9,28 @@ import typer
 from typer.core import TyperGroup
 
 from dcpt import __version__
-from dcpt.cli import compare, demo, doctor, fit, ingest, launch, laws, plan, predict, report, schema, sweep
+from dcpt.cli import (
+    cluster,
+    compare,
+    demo,
+    doctor,
+    fit,
+    ingest,
+    launch,
+    laws,
+    next_runs,
+    plan,
+    predict,
+    report,
+    schema,
+    sweep,
+)
 from dcpt.cli.options import example
 from dcpt.core.errors import DataError, DcptError
 
 VERBS = (
-    "demo", "sweep", "ingest", "fit", "predict", "plan", "launch", "compare", "report", "laws", "schema",
-    "doctor",
+    "demo", "corpus", "sweep", "ingest", "fit", "predict", "plan", "next", "launch", "compare", "report",
+    "laws", "schema", "doctor",
 )  # fmt: skip
 """The commands in the order people use them."""
 
@@ -35,6 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(cluster.app, name="corpus")
 app.add_typer(sweep.app, name="sweep")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(laws.app, name="laws")
@@ -43,6 +59,7 @@ for _name, _function, _example in (
     ("fit", fit.fit, "dcpt fit losses.csv -o fits/mine"),
     ("predict", predict.predict, "dcpt predict fits/mine --at N=1M,D=2M,r=0.3"),
     ("plan", plan.plan, "dcpt plan fits/mine --at N=1M,D=2M --keep 'general <= +5%'"),
+    ("next", next_runs.next_runs, "dcpt next fits/mine --at N=1M,D=2M --keep 'general <= +5%'"),
     ("launch", launch.launch, "dcpt launch fits/mine/plan.json --sweep experiments/mine --dry-run"),
     ("compare", compare.compare, "dcpt compare fits/mine"),
     ("report", report.report, "dcpt report fits/mine"),

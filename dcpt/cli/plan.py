@@ -12,13 +12,12 @@ from dcpt.cli.curve_options import (
     Ask,
     AskedBase,
     AskedSchedule,
-    AskedValues,
     Figure,
     Floor,
     FromStart,
     Longest,
-    Weight,
 )
+from dcpt.cli.mixture_options import Against, Discount, Propose, Shares
 
 LEVEL = 0.9
 """Probability of the intervals of an answer about schedules."""
@@ -30,15 +29,41 @@ def plan(
         str | None, typer.Option(help="Target: N=7B,D=20B; of a schedule: r=0.3 and what its law reads.")
     ] = None,
     sweep: Annotated[
-        Path | None, typer.Option(help="Take target and tolerance from this sweep file.")
+        str | None,
+        typer.Option(
+            help="Take target and tolerance from this sweep file; or r, D, N or keep: what if that were "
+            "another (--values)."
+        ),
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(help="'general <= +2%', 'general <= +0.05' or 'general <= 2.95'.")
+        list[str] | None,
+        typer.Option(
+            help="'general <= +2%', 'general <= +0.05' or 'general <= 2.95'; again for other general sets."
+        ),
     ] = None,
     objective: Annotated[Path | None, typer.Option(help="YAML file with the whole objective.")] = None,
-    general_now: Annotated[
-        float | None, typer.Option(help="General loss of the target's base, measured.")
+    minimise: Annotated[
+        str | None, typer.Option(help="'domain' (default), or a balance: '0.7*domain + 0.3*general'.")
     ] = None,
+    now: Annotated[str | None, typer.Option(help="Domain share of the mix in use: r=0.2.")] = None,
+    pool: Annotated[str | None, typer.Option(help="Unique tokens there are: domain=5B,general=100B.")] = None,
+    epochs: Annotated[str | None, typer.Option(help="Most passes over them: domain=4.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Choose N and D within flops=1e21, gpu_hours=500,hardware=h100 or "
+            "money=1000,price=2.5,hardware=h100."
+        ),
+    ] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Sizes to choose N from: 1B,3B,7B, or any between: 1B..7B.")
+    ] = None,
+    max_tokens: Annotated[str | None, typer.Option(help="Most tokens where D is chosen.")] = None,
+    general_now: Annotated[
+        str | None,
+        typer.Option(help="General loss of the target's base, measured; of several sets wiki=2.9,news=3.1."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric to plan in, where several are fitted.")] = None,
     r_min: Annotated[float | None, typer.Option(help="Least domain share to consider.")] = None,
     r_max: Annotated[float | None, typer.Option(help="Greatest domain share to consider.")] = None,
     level: Annotated[float | None, typer.Option(help="Probability of the intervals (default: 0.9).")] = None,
@@ -56,12 +81,21 @@ def plan(
     schedule: AskedSchedule = None,
     ask: Ask = "final-loss",
     base_schedule: AskedBase = None,
-    weight: Weight = None,
+    weight: Annotated[
+        str | None,
+        typer.Option(help="The balance as domain=0.7,general=0.3; of curves the weight on the general loss."),
+    ] = None,
     from_start: FromStart = False,
-    values: AskedValues = None,
+    values: Annotated[
+        str | None, typer.Option("--values", help="What to compare under --sweep or --ask: 0.1,0.2.")
+    ] = None,
     longest: Longest = None,
     floor: Floor = 0.0,
     figure: Figure = None,
+    shares: Shares = None,
+    against: Against = None,
+    discount: Discount = False,
+    propose: Propose = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 5 unless the data support the answer.")
     ] = False,
@@ -70,21 +104,41 @@ def plan(
 ) -> None:
     """Find the domain share with the lowest domain loss that keeps the general loss in bounds.
 
-    With --schedule, answer one question (--ask) about the schedule of continual pre-training instead.
+    With --schedule, answer one question (--ask) about the schedule of continual pre-training instead. Of a
+    fit of many corpora (mixture.json), find their shares.
     """
     from dcpt.cli.curve_options import refuse_beside, refuse_only_curves, refuse_without
     from dcpt.cli.fit_folder import open_table
+    from dcpt.cli.mixture_options import refuse_without_corpora
+    from dcpt.cli.mixture_plan import mixture_fit_of, plan_mixture, read_mixture_question
     from dcpt.cli.options import fresh
+    from dcpt.cli.plan_question import AXES, read_question, require
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
     from dcpt.fit.fit_file import load_fits
     from dcpt.plan.make_plan import make_plan
     from dcpt.plan.objective import Objective
 
+    corpora = {"--shares": shares, "--against": against, "--discount": discount, "--propose": propose}
+    mixture = mixture_fit_of(fits)
+    if mixture is not None:
+        other: dict[str, Any] = {"--schedule": schedule, "--sweep": sweep, "--budget": budget, "--law": law}
+        other |= {"--sizes": sizes, "--max-tokens": max_tokens, "--general-now": general_now, "--weight": weight}
+        other |= {"--r-min": r_min, "--r-max": r_max, "--metric": metric, "--losses": losses, "--values": values}
+        refuse_beside("a mixture of many corpora", other | {"--data-root": data_root, "--figure": figure})
+        texts = {"minimise": minimise, "now": now, "pool": pool, "epochs": epochs}
+        fields = {"shares": shares, "against": against, "discount": discount, "level": level}
+        asked_mixture = read_mixture_question(objective, at, keep, texts, fields)
+        plan_mixture(mixture, asked_mixture, output, propose, force, strict, json)
+        return
+    refuse_without_corpora(corpora)
+    means = {"minimise": minimise, "now": now, "pool": pool, "epochs": epochs, "budget": budget}
+    means |= {"sizes": sizes, "max_tokens": max_tokens, "general_now": general_now, "metric": metric}
     if schedule is not None:
         from dcpt.cli.curve_figure import check_figure
         from dcpt.cli.curve_plan import plan_schedule
 
-        static = {"--sweep": sweep, "--keep": keep, "--objective": objective, "--general-now": general_now}
+        static: dict[str, Any] = {f"--{name.replace('_', '-')}": value for name, value in means.items()}
+        static |= {"--sweep": sweep, "--keep": keep, "--objective": objective}
         static |= {"--r-min": r_min, "--r-max": r_max, "--losses": losses, "--data-root": data_root}
         refuse_beside("a schedule", static)
         check_figure(figure, force)
@@ -94,7 +148,7 @@ def plan(
             ask,
             base_schedule,
             at,
-            weight,
+            general_weight(weight),
             from_start,
             values,
             longest,
@@ -108,24 +162,40 @@ def plan(
             json,
         )
         return
-    curves = {"--base-schedule": base_schedule, "--weight": weight, "--from-start": from_start}
-    curves |= {"--values": values, "--longest": longest, "--floor": floor, "--figure": figure}
+    curves: dict[str, Any] = {"--base-schedule": base_schedule, "--from-start": from_start}
+    curves |= {"--longest": longest, "--floor": floor, "--figure": figure}
     refuse_without("--schedule", {**curves, "--ask": ask if ask != "final-loss" else None})
     refuse_only_curves(fits)
+    axis = sweep if sweep in AXES else None
+    if axis is None and values is not None:
+        raise ConfigError("--values means nothing without --sweep r, D, N or keep (or --schedule).")
     path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
     if path.suffix != ".json":
         raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")
-    fresh(path, force)
-    question = _objective(at, sweep, keep, objective, data_root)
-    flags = {"general_now": general_now, "r_min": r_min, "r_max": r_max, "level": level}
-    asked = Objective.of({**question, **{name: value for name, value in flags.items() if value is not None}})
+    if axis is None:
+        fresh(path, force)
+    elif output is not None:
+        raise ConfigError(f"-o: --sweep {axis} prints a table and writes no plan; drop it.")
+    file = None if sweep is None or axis is not None else Path(sweep)
+    question = read_question(at, file, keep, objective, data_root, {**means, "weight": weight})
+    flags = {"r_min": r_min, "r_max": r_max, "level": level}
+    question |= {name: value for name, value in flags.items() if value is not None}
+    require(question)
+    asked = Objective.of(question)
     fitted = load_fits(fits)
     try:
         table = open_table(fits if fits.is_dir() else fits.parent, losses)
     except ConfigError:
-        if losses is not None or (asked.keep.needs_base and asked.general_now is None):
+        if losses is not None or (any(limit.needs_base for limit in asked.keep) and not asked.losses_now):
             raise
         table = None
+    if axis is not None:
+        from dcpt.cli.plan_what_if import answer_what_if
+
+        whole = answer_what_if(fits, fitted, asked, axis, values, table, law, json)
+        if strict and not whole:
+            raise typer.Exit(EXIT_DOUBTFUL)
+        return
     answer = make_plan(fitted, asked, table, law)
     answer.save(path)
     if json:
@@ -133,41 +203,18 @@ def plan(
     else:
         show.result(answer.summary())
         show.say(f"written: {path}")
-    if strict and answer.verdict != "supported":
+    if strict and (answer.verdict != "supported" or answer.outside):
         raise typer.Exit(EXIT_DOUBTFUL)
 
 
-def _objective(
-    at: str | None, sweep: Path | None, keep: str | None, objective: Path | None, data_root: Path | None
-) -> dict[str, Any]:
+def general_weight(text: str | None) -> float | None:
+    """The weight on the general loss in a question about schedules."""
     from dcpt.core.errors import ConfigError
-    from dcpt.core.quantity import parse_assignments
+    from dcpt.core.quantity import parse_quantity
 
-    question: dict[str, Any] = {}
-    if objective is not None and sweep is not None:
-        raise ConfigError("--objective and --sweep both state a target; wanted one of them.")
-    if objective is not None:
-        from dcpt.plan.objective import Objective
-
-        question = Objective.read(objective).model_dump(mode="json", exclude_none=True)
-    if sweep is not None:
-        from dcpt.sweep.prepare import prepare
-
-        made = prepare(sweep, data_root, show.say)
-        if made.spec.target is None:
-            raise ConfigError(f"{sweep}: the sweep file has no target.", hint="say it with --at N=7B,D=20B")
-        target = made.spec.target
-        question = {"N": made.design.rungs[target.size.name].N, "D": target.tokens, "keep": target.keep}
-    if at is not None:
-        found = parse_assignments(at, "--at")
-        odd = sorted(set(found) - {"N", "D"})
-        if odd:
-            raise ConfigError(f"--at: {odd[0]!r} is unknown; wanted N and D, as in N=7B,D=20B.")
-        question.update(found)
-    if keep is not None:
-        question["keep"] = keep
-    flags = {"N": "--at N=7B,D=20B", "D": "--at N=7B,D=20B", "keep": "--keep 'general <= +2%'"}
-    for name, flag in flags.items():
-        if name not in question:
-            raise ConfigError(f"plan: {name} is not given.", hint=f"pass {flag}, or --sweep, or --objective")
-    return question
+    if text is None:
+        return None
+    weight = parse_quantity(text, "--weight")
+    if not 0 <= weight <= 1:
+        raise ConfigError(f"--weight {weight:g}: wanted a share between 0 and 1.")
+    return weight

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dcpt.cli import show
+from dcpt.cli import rounds, show
 from dcpt.cli.corpus_line import held_out, leakage_of
 from dcpt.cli.options import Device, Precision, example, fresh
 from dcpt.cli.progress import Progress
@@ -30,6 +30,8 @@ Slots = Annotated[
     int | None, typer.Option(min=1, help="Runs at a time (default: one per GPU, else per core).")
 ]
 MaxHours = Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")]
+app.command("rounds", epilog=example("dcpt sweep rounds experiments/mine --rounds 8,4"))(rounds.rounds)
+
 Yes = Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")]
 
 
@@ -162,8 +164,10 @@ def summary(sweep: Any, cost: Any, slots: int | None = None) -> str:
     finished = int(cost.frame["finished"].sum())
     total = len(sweep.design.runs)
     spec = sweep.spec
+    mixed = spec.cpt.mixtures is not None
+    fed = f"{len(sweep.design.mixtures)} mixtures" if mixed else f"{len(spec.cpt.ratios)} ratios"
     lines = [
-        f"{spec.name}: {total} runs, {len(spec.model.sizes)} sizes x {len(spec.cpt.ratios)} ratios x "
+        f"{spec.name}: {total} runs, {len(spec.model.sizes)} sizes x {fed} x "
         f"{len(spec.cpt.budgets)} budgets; {finished} finished, {total - finished} to do"
     ]
     for name, corpus in sweep.design.corpora.items():
@@ -200,6 +204,11 @@ def describe(sweep: Any, cost: Any) -> dict[str, Any]:
         "flops": cost.flops,
         "device_hours": list(cost.hours),
         "notes": list(sweep.notes),
+        **(
+            {"mixtures": [dict(mixture.shares) for mixture in sweep.design.mixtures]}
+            if sweep.spec.cpt.mixtures is not None
+            else {}
+        ),
         "corpora": {
             name: {
                 "role": corpus.role,

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.core.errors import ConfigError, DataError
 from dcpt.fit.bases import Bases
 from dcpt.fit.dataset import Units
 from dcpt.fit.doubt import FitWarning
+from dcpt.fit.fit_json import check_law, law_entries, reading
 from dcpt.fit.score import HoldoutScore
 from dcpt.laws.law import Law
 from dcpt.laws.registry import get_law
 
 if TYPE_CHECKING:
     from dcpt.fit.law_fit import LawFit
+
+AGAIN = "fit the loss table again with this version of dcpt"
 
 DRAW_DIGITS = 9
 """Significant digits of the draws; far finer than their own scatter, half the size of the file."""
@@ -39,9 +41,7 @@ def round_draws(draws: NDArray[np.float64]) -> NDArray[np.float64]:
 def law_fit_to_dict(fit: LawFit) -> dict[str, Any]:
     """Plain JSON values of a fit."""
     return {
-        "law": fit.law.name,
-        "law_hash": fit.law.hash,
-        "formula": fit.law.formula,
+        **law_entries(fit.law),
         **{name: getattr(fit, name) for name in _PLAIN},
         "units": {"N": fit.units.N, "D": fit.units.D},
         "ranges": {name: list(pair) for name, pair in fit.ranges.items()},
@@ -50,10 +50,7 @@ def law_fit_to_dict(fit: LawFit) -> dict[str, Any]:
         "fixed": dict(fit.fixed),
         "ties": dict(fit.ties),
         "corner_errors": {name: dict(errors) for name, errors in fit.corner_errors.items()},
-        "warnings": [
-            {"kind": item.kind, "message": item.message, "parameters": list(item.parameters)}
-            for item in fit.warnings
-        ],
+        "warnings": [item.to_dict() for item in fit.warnings],
         "bases": {
             name: {"sizes": list(base.sizes), "losses": list(base.losses)} for name, base in fit.bases.items()
         },
@@ -69,14 +66,9 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
     """Rebuild a fit; see `LawFit.from_dict`."""
     from dcpt.fit.law_fit import LawFit
 
-    try:
+    with reading(where, "a fit", AGAIN):
         law = get_law(document["law"]) if law is None else law
-        if document["law_hash"] != law.hash:
-            raise DataError(
-                f"{where}: was fitted with {document['formula']!r}; law {law.name} now reads {law.formula!r} "
-                "or has other bounds.",
-                hint="fit the loss table again with this version of dcpt",
-            )
+        check_law(law, document, where, AGAIN)
         values = document["values"]
         return LawFit(
             law=law,
@@ -95,21 +87,7 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             fixed=document["fixed"],
             ties=document["ties"],
             corner_errors=document["corner_errors"],
-            warnings=tuple(
-                FitWarning(item["kind"], item["message"], tuple(item["parameters"]))
-                for item in document["warnings"]
-            ),
+            warnings=tuple(FitWarning.from_dict(item) for item in document["warnings"]),
             holdouts=tuple(HoldoutScore(**item) for item in document["holdouts"]),
             **{name: document[name] for name in _PLAIN},
         )
-    except KeyError as error:
-        raise DataError(
-            f"{where}: field {error.args[0]!r} of a fit is missing.",
-            hint="fit the loss table again with this version of dcpt",
-        ) from None
-    except ConfigError as error:
-        raise DataError(f"{where}: {error.message}", hint=error.hint) from None
-    except (TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{where}: is not a fit: {error}.") from None

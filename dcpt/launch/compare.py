@@ -17,9 +17,12 @@ from dcpt.core.run_spec import from_dict, to_dict
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.unit_words import unit_of_amount, unit_words
+from dcpt.plan.bands import predicted as predict_loss
 from dcpt.plan.evidence import fit_used
 from dcpt.plan.plan import Plan
+from dcpt.plan.scene import supply_of
 from dcpt.plan.start_loss import start_of
+from dcpt.plan.surface import Surface
 
 SCHEMA_VERSION = 1
 FILE_NAME = "compare.json"
@@ -150,7 +153,7 @@ class Comparison:
         """What the comparison shows, one sentence each."""
         sentences = []
         unit = unit_of_amount(self.unit)
-        for side in (GENERAL, DOMAIN):
+        for side in dict.fromkeys((GENERAL, DOMAIN, *(row.side for row in self.rows))):
             rows = [row for row in self.rows if row.side == side]
             if rows:
                 error = np.mean([abs(row.error) for row in rows])
@@ -240,6 +243,8 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
     """
     rows: list[ComparedLoss] = []
     chosen = {side: fit_used(fits, side, used) for side, used in plan.laws.items()}
+    supply = supply_of(plan.objective)
+    ceilings = {limit.label: limit.ceiling for limit in plan.limits}
     for side, used in plan.laws.items():
         fit = chosen[side]
         frame = measured.select(used.eval_set, used.metric, ("end",)).frame
@@ -251,10 +256,10 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
             )
         for entry in frame[frame["D"] > 0].to_dict("records"):
             N, D, r = float(entry["N"]), float(entry["D"]), float(entry["r"])
-            near = (abs(np.log(N / plan.objective.N)), abs(np.log(D / plan.objective.D)))
+            near = (abs(np.log(N / plan.N)), abs(np.log(D / plan.D)))
             # What the plan was told about its base, not what has been measured since.
-            start = start_of(fit, chosen[GENERAL], plan.base) if near[0] <= SAME_TARGET else None
-            predicted = fit.predict(N, D, r, plan.objective.level, start).iloc[0]
+            start = start_of(fit, chosen, plan.bases) if near[0] <= SAME_TARGET else {}
+            predicted = predict_loss(Surface(side, fit, start, supply=supply), N, D, r, plan.objective.level)
             rows.append(
                 ComparedLoss(
                     run_id=str(entry["run_id"]),
@@ -263,14 +268,14 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
                     N=N,
                     D=D,
                     r=r,
-                    predicted=float(predicted["mean"]),
-                    mean_lo=float(predicted["mean_lo"]),
-                    mean_hi=float(predicted["mean_hi"]),
-                    obs_lo=float(predicted["obs_lo"]),
-                    obs_hi=float(predicted["obs_hi"]),
+                    predicted=predicted.mean,
+                    mean_lo=predicted.mean_lo,
+                    mean_hi=predicted.mean_hi,
+                    obs_lo=predicted.obs_lo,
+                    obs_hi=predicted.obs_hi,
                     measured=float(entry["value"]),
                     sem=None if np.isnan(entry["sem"]) else float(entry["sem"]),
-                    ceiling=plan.ceiling if side == GENERAL and max(near) <= SAME_TARGET else None,
+                    ceiling=ceilings.get(side) if max(near) <= SAME_TARGET else None,
                     as_planned=bool(max(near) <= SAME_TARGET),
                 )
             )

@@ -96,13 +96,11 @@ def prepare_launch(
     """
     if fitted is not None:
         _check_tokenizer(fitted, sweep)
-    matches = [
-        rung for rung in sweep.design.rungs.values() if abs(math.log(rung.N / plan.objective.N)) <= SAME_SIZE
-    ]
+    matches = [rung for rung in sweep.design.rungs.values() if abs(math.log(rung.N / plan.N)) <= SAME_SIZE]
     if not matches:
         known = ", ".join(f"{rung.name} ({format_quantity(rung.N)})" for rung in sweep.design.rungs.values())
         raise ConfigError(
-            f"the plan is for N = {format_quantity(plan.objective.N)}; the sweep's sizes are {known}.",
+            f"the plan is for N = {format_quantity(plan.N)}; the sweep's sizes are {known}.",
             hint="give the target's shape under target.size in the sweep file",
         )
     for ratio in ratios:
@@ -114,10 +112,7 @@ def prepare_launch(
     wanted = {round(plan.r, 4): True} | {
         round(ratio, 4): False for ratio in ratios if round(ratio, 4) != round(plan.r, 4)
     }
-    runs = {
-        ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.objective.D, seed)
-        for ratio in wanted
-    }
+    runs = {ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.D, seed) for ratio in wanted}
     flops = sum(sweep.design.flops(run) for run in (base, *runs.values()))
     any_run = next(iter(runs.values()))
     spec = LaunchSpec(

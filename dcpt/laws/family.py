@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
+from dcpt.laws.declared_law import DeclaredLaw
 from dcpt.laws.law import Law
 
 
@@ -32,15 +33,18 @@ class LawFamily:
     offered : callable
         From the columns a table has to the names worth a trial on it; by default none. A family has
         more laws than can be tried, so it says which.
+    kind : type
+        Base class of its laws: `Law`, or `CurveLaw` for laws of loss curves.
     """
 
     usage: str
     pattern: str
-    build: Callable[..., Law]
+    build: Callable[..., DeclaredLaw]
     columns: tuple[str, ...] = ()
     offered: Callable[[Collection[str]], Iterable[str]] = _nothing
+    kind: type[DeclaredLaw] = Law
 
-    def make(self, name: str) -> Law | None:
+    def make(self, name: str) -> DeclaredLaw | None:
         """The law of that name; None when the name is not of this family."""
         match = re.fullmatch(self.pattern, name)
         return None if match is None else self.build(*match.groups())

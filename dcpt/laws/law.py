@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dcpt.core.errors import ConfigError
-from dcpt.core.files import content_hash
-from dcpt.core.symbols import LEGEND, ROLES, Symbol, symbol_of
+from dcpt.core.symbols import LEGEND, Symbol, symbol_of
 from dcpt.laws.compiled import Compiled, compile_formula, symbol_latex
 from dcpt.laws.declaration import INPUTS, read_declaration
+from dcpt.laws.declared_law import HUBER_DELTA, NOISE_DELTA, Array, DeclaredLaw
 from dcpt.laws.parameter import Parameter, linear, nonlinear
 
-__all__ = ["INPUTS", "Array", "Law", "Parameter", "linear", "nonlinear"]
-
-Array = NDArray[np.float64]
+__all__ = ["HUBER_DELTA", "INPUTS", "NOISE_DELTA", "Array", "Law", "Parameter", "linear", "nonlinear"]
 
 DOMAIN: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -42,17 +38,8 @@ DOMAIN: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 _COLUMN_DOMAIN = (1e-6, 1e6)
 
-HUBER_DELTA = 1e-3
-"""Log residual from which the loss grows linearly, for published laws: Hoffmann et al. 2022
-(arXiv:2203.15556), Sec. 3.3; Que et al. 2024 (arXiv:2406.01375), App. E.3."""
 
-NOISE_DELTA = 1e-2
-"""Huber threshold above the noise of small runs (0.2 to 0.5 %), where the fit is nearly least squares and
-still bounds what an outlier can do. Against 1e-3, most laws predict larger models better with it
-(experiments/domains_cpu)."""
-
-
-class Law:
+class Law(DeclaredLaw):
     """Base class of the laws. A law is a subclass that declares what stands below; it has no state.
 
     Attributes
@@ -90,27 +77,14 @@ class Law:
         a parameter or column that is not used, or a parameter declared linear that is not.
     """
 
-    name: ClassVar[str] = ""
-    formula: ClassVar[str] = ""
-    reference: ClassVar[str] = ""
     monotone: ClassVar[Mapping[str, int]] = MappingProxyType({"N": -1, "D": -1, "s": -1})
     domain: ClassVar[Mapping[str, tuple[float, float]]] = DOMAIN
     columns: ClassVar[tuple[Symbol, ...]] = ()
-    sides: ClassVar[tuple[str, ...]] = ROLES
-    delta: ClassVar[float] = HUBER_DELTA
-    parameters: ClassVar[tuple[Parameter, ...]] = ()
     inputs: ClassVar[tuple[str, ...]] = ()
     _tree: ClassVar[ast.expr]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        declared = {
-            name: value
-            for base in reversed(cls.__mro__)
-            for name, value in vars(base).items()
-            if isinstance(value, Parameter)
-        }
-        cls.parameters = tuple(replace(value, name=name) for name, value in declared.items())
         columns = {column.name: _COLUMN_DOMAIN for column in cls.columns}
         cls.domain = MappingProxyType({**DOMAIN, **columns, **cls.domain})
         where = f"law {cls.name or cls.__name__}"
@@ -121,43 +95,16 @@ class Law:
     # -- what follows from the declaration ---------------------------------------------------------
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Parameter names, in the order of every parameter vector."""
-        return tuple(parameter.name for parameter in self.parameters)
-
-    @property
-    def linear_names(self) -> tuple[str, ...]:
-        """Names of the parameters the loss is linear in."""
-        return tuple(parameter.name for parameter in self.parameters if parameter.kind == "linear")
-
-    @cached_property
-    def lower(self) -> Array:
-        """Lower bounds, shape (p,)."""
-        return np.array([parameter.lo for parameter in self.parameters])
-
-    @cached_property
-    def upper(self) -> Array:
-        """Upper bounds, shape (p,)."""
-        return np.array([parameter.hi for parameter in self.parameters])
-
-    @property
     def sees_mixture(self) -> bool:
         """Whether a share is among the inputs."""
         return bool({"s", "r"} & set(self.inputs))
 
-    @property
-    def title(self) -> str:
-        """First line of the class's docstring."""
-        return (type(self).__doc__ or self.name).strip().splitlines()[0]
-
-    @property
-    def hash(self) -> str:
-        """Hash of formula, parameter order, kinds, bounds and own columns; stored with every fit."""
-        rows = [[item.name, item.kind, item.lo, item.hi] for item in self.parameters]
-        facts: dict[str, Any] = {"name": self.name, "formula": self.formula, "parameters": rows}
+    def declared_facts(self) -> dict[str, Any]:
+        """What a fit rests on, own columns included."""
+        facts = super().declared_facts()
         if self.columns:
             facts["columns"] = [[column.name, column.unit] for column in self.columns]
-        return content_hash(facts)
+        return facts
 
     @property
     def symbols(self) -> dict[str, Symbol]:

@@ -1,7 +1,8 @@
-"""The general loss of the base before continual pre-training: what the tolerance is measured from."""
+"""Losses of the base before continual pre-training: what limits are measured from and laws start from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
-from dcpt.core.symbols import UNITS
+from dcpt.core.symbols import GENERAL, UNITS
 from dcpt.fit.bases import LEAST_SIZES, Bases, read_bases
 from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.plan.objective import Objective
@@ -25,7 +26,7 @@ _EXAMPLES = {"loss": 2.95, "bpb": 0.95}
 
 @dataclass(frozen=True)
 class BaseLoss:
-    """General loss of the target's base before continual pre-training.
+    """Loss of the target's base on one evaluation set before continual pre-training.
 
     Attributes
     ----------
@@ -53,11 +54,15 @@ class BaseLoss:
 def find_base_loss(
     objective: Objective,
     table: LossTable | None,
-    eval_set: str = "general",
+    eval_set: str = GENERAL,
     metric: str = "loss",
     unit: str | None = None,
+    *,
+    names: tuple[str, ...] = (),
+    known: Bases | None = None,
+    N: float | None = None,
 ) -> BaseLoss:
-    """Find the base's general loss: given, else measured at that size, else estimated from other sizes.
+    """Find the base's loss on one set: given, else measured at that size, else estimated from other sizes.
 
     Parameters
     ----------
@@ -66,11 +71,17 @@ def find_base_loss(
     table : LossTable or None
         Losses; the rows of phase ``base`` are used.
     eval_set : str
-        Evaluation set of the general side.
+        Evaluation set.
     metric : str
-        Metric of the general fit: only its rows are used.
+        Metric of the fit: only its rows are used.
     unit : str, optional
         Unit of that fit; by default the metric's own.
+    names : tuple of str
+        What the objective may call the set beside its own name.
+    known : Bases, optional
+        Bases that came with the fit: used where the table has none.
+    N : float, optional
+        Size; by default the objective's.
 
     Returns
     -------
@@ -84,26 +95,47 @@ def find_base_loss(
     PlanError
         When the loss is neither given nor in the table, and fewer than three other sizes are.
     """
-    if objective.general_now is not None:
-        return BaseLoss(objective.general_now, 0.0, "given", "given with the objective")
+    given = objective.losses_now
+    for key in (eval_set, *names):
+        if key in given:
+            return BaseLoss(given[key], 0.0, "given", "given with the objective")
+    N = objective.N if N is None else N
+    assert N is not None
     unit = UNITS.get(metric, "unknown") if unit is None else unit
     bases = _bases(table, eval_set, metric, unit)
-    if not bases.covers(objective.N) and len(bases.sizes) < LEAST_SIZES:
+    bases = known if known is not None and not bases.sizes else bases
+    if not bases.covers(N) and len(bases.sizes) < LEAST_SIZES:
+        limits = [limit for limit in objective.keep if limit.eval_set in (eval_set, *names)]
+        what = f"the tolerance '{limits[0]}'" if limits else "the plan"
         raise PlanError(
-            f"the tolerance '{objective.keep}' needs the general loss of the "
-            f"{format_quantity(objective.N)} base before continual pre-training, and the table holds base "
+            f"{what} needs the {eval_set} loss of the "
+            f"{format_quantity(N)} base before continual pre-training, and the table holds base "
             f"losses of {len(bases.sizes)} other sizes in {unit_words(unit)}; at least three are needed to "
             "estimate it.",
-            hint="measure the base once on the general held-out set and pass it as general_now "
+            hint="measure the base once on that held-out set and pass it as general_now "
             f"(--general-now), or give a ceiling in {unit_of_amount(unit)} "
-            f"('general <= {_EXAMPLES.get(metric, 2.95)}')",
+            f"('{eval_set} <= {_EXAMPLES.get(metric, 2.95)}')",
         )
-    loss, log_sd = bases.at(objective.N)
-    value, spread = float(loss[0]), float(log_sd[0])
-    if bases.covers(objective.N):
-        return BaseLoss(value, 0.0, "measured", f"measured on the base of {format_quantity(objective.N)}")
+    value, spread = (float(found[0]) for found in bases.at(N))
+    if bases.covers(N):
+        return BaseLoss(value, 0.0, "measured", f"measured on the base of {format_quantity(N)}")
     spelled = ", ".join(format_quantity(size) for size in bases.sizes)
     return BaseLoss(value, spread, "estimated", f"estimated from the bases of {spelled} by E + A*N**-alpha")
+
+
+def read_bases_of(table: LossTable | None, sets: Iterable[str], metric: str, unit: str) -> dict[str, Bases]:
+    """The bases of several evaluation sets, of those that have any, read once for many questions.
+
+    Raises
+    ------
+    ConfigError
+        When the table holds the metric in another unit.
+    """
+    if table is None:
+        return {}
+    rows = table.select(None, metric, ("base",))
+    found = {name: _bases(rows, name, metric, unit) for name in sets}
+    return {name: bases for name, bases in found.items() if bases.sizes}
 
 
 def _bases(table: LossTable | None, eval_set: str, metric: str, unit: str) -> Bases:

@@ -20,6 +20,14 @@ CaveatKind = Literal[
     "base_estimated",
     "edge_of_range",
     "near_pure_mixture",
+    "not_told_apart",
+    "repetition_not_measured",
+    "many_epochs",
+    "constrained_fit",
+    "size_at_edge",
+    "sizes_tie",
+    "tokens_at_edge",
+    "utilisation",
 ]
 Weight = Literal["note", "doubt", "open"]
 

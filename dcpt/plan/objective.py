@@ -1,17 +1,17 @@
-"""What "best" means: what to minimise, what to keep, and for which run."""
+"""What "best" means: what to minimise, what to keep, for which run, and what there is to spend."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    ValidationError,
+    Field,
+    WithJsonSchema,
     field_serializer,
     field_validator,
     model_validator,
@@ -21,110 +21,33 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import format_quantity, parse_quantity
 from dcpt.core.settings import validate
 from dcpt.core.strict_yaml import read_yaml
+from dcpt.core.symbols import DOMAIN
+from dcpt.plan import limit, weights
+from dcpt.plan.limit import Limit
+from dcpt.plan.objective_check import contradiction
+from dcpt.plan.resources import Budget, Epochs, Pools
 
-ToleranceKind = Literal["relative", "increase", "ceiling"]
+SCHEMA_VERSION = 2
+
+_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_QUANTITIES = {
+    "anyOf": [
+        {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}},
+        {"type": "null"},
+    ]
+}
+"""What may be written where it is read from text; see `dcpt schema`."""
+
+_NEEDED: dict[str, Any] = {
+    "allOf": [
+        {"anyOf": [{"required": [name]} for name in names]}
+        for names in (("N", "budget"), ("D", "budget", "pools"), ("keep", "minimise", "budget", "pools"))
+    ]
+}
+"""Fields of which a file must have one, as far as a JSON schema can say it; see `contradiction`."""
+
 Written = TypeVar("Written")
 Value = TypeVar("Value")
-
-_TOLERANCE = re.compile(r"\s*(\w+)\s*(?:<=|≤)\s*([+-]?)\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*")
-_EXAMPLES = (
-    "write 'general <= +2%', 'general <= +0.05' (above today) or 'general <= 2.95' (a ceiling), both in the "
-    "unit of the fits"
-)
-
-
-class Tolerance(BaseModel):
-    """How far the general loss may rise.
-
-    Attributes
-    ----------
-    kind : {"relative", "increase", "ceiling"}
-        Relative to the base's general loss before continual pre-training, an increase over it, or a
-        ceiling; the last two in the unit of the fits (nats per token, or bits per byte).
-    amount : float
-        0.02 for +2 %, 0.05 for an increase of 0.05, 2.95 for a ceiling of 2.95.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: ToleranceKind
-    amount: float
-
-    @model_validator(mode="after")
-    def _possible(self) -> Tolerance:
-        if not math.isfinite(self.amount):
-            raise ValueError(f"the tolerance is {self.amount}; wanted a finite number")
-        if self.kind == "ceiling" and self.amount <= 0:
-            raise ValueError(f"the ceiling is {self.amount}; wanted a positive loss")
-        if self.kind == "relative" and self.amount <= -1:
-            raise ValueError(f"the tolerance is {self.amount:+.0%}; no loss can fall by 100 % or more")
-        return self
-
-    @classmethod
-    def parse(cls, text: str) -> Tolerance:
-        """Read a tolerance as people write it.
-
-        Parameters
-        ----------
-        text : str
-            ``general <= +2%``, ``general <= +0.05`` (a sign: above the base's loss before continual
-            pre-training) or ``general <= 2.95`` (no sign: a ceiling), both in the unit of the fits.
-
-        Raises
-        ------
-        ConfigError
-            When the text is none of these.
-
-        Examples
-        --------
-        >>> Tolerance.parse("general <= +2%")
-        Tolerance(kind='relative', amount=0.02)
-        """
-        match = _TOLERANCE.fullmatch(text)
-        if match is None:
-            raise ConfigError(f"keep: got {text!r}; wanted a limit on the general loss.", hint=_EXAMPLES)
-        side, sign, digits, percent = match.groups()
-        if side != "general":
-            raise ConfigError(f"keep: got a limit on {side!r}; wanted one on 'general'.", hint=_EXAMPLES)
-        number = float(f"{sign}{digits}")
-        kind: ToleranceKind = "relative" if percent else ("increase" if sign else "ceiling")
-        try:
-            return cls(kind=kind, amount=round(number / 100, 12) if percent else number)
-        except ValidationError as error:
-            reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-            raise ConfigError(f"keep: got {text!r}; {reason}.", hint=_EXAMPLES) from None
-
-    @property
-    def needs_base(self) -> bool:
-        """Whether the ceiling depends on the base's general loss."""
-        return self.kind != "ceiling"
-
-    def ceiling(self, general_now: float | None) -> float:
-        """Highest general loss allowed, in the unit of the fits.
-
-        Parameters
-        ----------
-        general_now : float or None
-            General loss of the base before continual pre-training, in that unit.
-
-        Raises
-        ------
-        ConfigError
-            When the tolerance is relative to a loss that is not given, or leaves no positive loss.
-        """
-        if self.kind == "ceiling":
-            return self.amount
-        if general_now is None:
-            raise ConfigError(f"keep: '{self}' is relative to the base's general loss, which is not known.")
-        limit = general_now * (1 + self.amount) if self.kind == "relative" else general_now + self.amount
-        if limit <= 0:
-            raise ConfigError(f"keep: '{self}' on a base at {general_now:.4f} leaves no positive loss.")
-        return limit
-
-    def __str__(self) -> str:
-        relative, sign = self.kind == "relative", "" if self.kind == "ceiling" else "+"
-        number = f"{100 * self.amount if relative else self.amount:{sign}.12f}".rstrip("0").rstrip(".")
-        return f"general <= {number}{'%' if relative else ''}"
 
 
 class Objective(BaseModel):
@@ -132,40 +55,73 @@ class Objective(BaseModel):
 
     Attributes
     ----------
-    schema_version : {1}
-        Version of the file format.
-    N : float
-        Non-embedding parameters of the model to train; ``"7B"`` is read.
-    D : float
-        Training tokens of the run; ``"20B"`` is read.
-    minimise : {"domain"}
-        The side whose loss is made as low as possible.
-    keep : Tolerance
-        The limit on the general loss; read from text.
+    schema_version : {2}
+        Version of the file format; files of version 1 are read.
+    N : float, optional
+        Non-embedding parameters of the model to train; ``"7B"`` is read. Left out, the size is chosen
+        within the budget.
+    D : float, optional
+        Training tokens of the run; ``"20B"`` is read. Left out, they are chosen within the budget or the
+        domain pool.
+    minimise : mapping of str to float
+        Weight of each loss, by side or evaluation set; read from ``domain`` or
+        ``0.7*domain + 0.3*general``.
+    keep : tuple of Limit
+        Limits on losses of the general side; read from one text or several.
+    pools, epochs : Pools, Epochs, optional
+        Unique tokens of each side, and the most passes over them.
+    budget : Budget, optional
+        Compute to spend.
+    D_max : float, optional
+        Most tokens, where D is chosen.
+    sizes : tuple of float, optional
+        The sizes there are, where N is chosen.
+    N_min, N_max : float, optional
+        Range of sizes otherwise; by default the fitted one.
     r_min, r_max : float, optional
         Range of domain shares to search, within (0, 1); by default the range the laws were fitted on.
+    r_now : float, optional
+        Domain share of the mix in use, which the answer is compared with.
     level : float
         Probability of every interval in the plan.
-    general_now : float, optional
-        Measured general loss of the base to train, in the unit of the fits, before continual
-        pre-training.
+    general_now : float or mapping of str to float, optional
+        Measured loss of the base to train before continual pre-training, in the unit of the fits: on
+        the general side, or by evaluation set.
+    metric : str, optional
+        Which metric to plan in, where several were fitted.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_NEEDED)
 
-    schema_version: Literal[1] = 1
-    N: float
-    D: float
-    minimise: Literal["domain"] = "domain"
-    keep: Tolerance
+    schema_version: Literal[2] = 2
+    N: float | None = None
+    D: float | None = None
+    minimise: dict[str, float] = Field(default_factory=lambda: {DOMAIN: 1.0})
+    keep: Annotated[tuple[Limit, ...], WithJsonSchema(_TEXTS)] = ()
+    pools: Pools | None = None
+    epochs: Epochs | None = None
+    budget: Budget | None = None
+    D_max: float | None = None
+    sizes: Annotated[tuple[float, ...] | None, WithJsonSchema(_QUANTITIES)] = None
+    N_min: float | None = None
+    N_max: float | None = None
     r_min: float | None = None
     r_max: float | None = None
+    r_now: float | None = None
     level: float = 0.9
-    general_now: float | None = None
+    general_now: float | dict[str, float] | None = None
+    metric: str | None = None
 
-    @field_validator("N", "D", mode="before")
+    @field_validator("schema_version", mode="before")
     @classmethod
-    def _quantity(cls, value: Any) -> float:
+    def _older(cls, value: Any) -> Any:
+        return SCHEMA_VERSION if value == 1 else value
+
+    @field_validator("N", "D", "D_max", "N_min", "N_max", mode="before")
+    @classmethod
+    def _quantity(cls, value: Any) -> float | None:
+        if value is None:
+            return None
         number = float("nan")
         if isinstance(value, (str, int, float)):
             number = _only_wanted(parse_quantity, value)
@@ -173,29 +129,75 @@ class Objective(BaseModel):
             raise ValueError("wanted a positive number such as 7B")
         return number
 
+    @field_validator("sizes", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            return value
+        return tuple(sorted({number for item in value if (number := cls._quantity(item)) is not None}))
+
+    @field_validator("minimise", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return _only_wanted(weights.parse_weights, value)
+        if isinstance(value, Mapping) and all(isinstance(item, (int, float)) for item in value.values()):
+            return _only_wanted(weights.check_weights, value)
+        raise ConfigError("wanted a loss or a weighted sum", hint=weights.EXAMPLES)
+
+    @field_serializer("minimise")
+    def _weights_text(self, value: dict[str, float]) -> str:
+        return weights.spell_weights(value)
+
     @field_validator("keep", mode="before")
     @classmethod
-    def _limit(cls, value: Any) -> Any:
-        if isinstance(value, (str, Tolerance, Mapping)):
-            return _only_wanted(Tolerance.parse, value) if isinstance(value, str) else value
-        raise ConfigError("wanted a limit on the general loss", hint=_EXAMPLES)
+    def _limits(cls, value: Any) -> Any:
+        items = value if isinstance(value, (list, tuple)) else (value,)
+        if not all(isinstance(item, (str, Limit, Mapping)) for item in items):
+            raise ConfigError("wanted a limit on the general loss", hint=limit.EXAMPLES)
+        return tuple(_only_wanted(Limit.parse, item) if isinstance(item, str) else item for item in items)
 
     @field_serializer("keep")
-    def _limit_text(self, value: Tolerance) -> str:
-        return str(value)
+    def _limits_text(self, value: tuple[Limit, ...]) -> list[str]:
+        return [str(item) for item in value]
 
     @model_validator(mode="after")
     def _possible(self) -> Objective:
-        for name, share in (("r_min", self.r_min), ("r_max", self.r_max)):
+        for name in ("r_min", "r_max", "r_now"):
+            share = getattr(self, name)
             if share is not None and not 0 < share < 1:
                 raise ValueError(f"{name} is {share}; wanted a domain share between 0 and 1")
         if self.r_min is not None and self.r_max is not None and self.r_min >= self.r_max:
             raise ValueError(f"r_min is {self.r_min} and r_max {self.r_max}; wanted r_min below r_max")
         if not 0 < self.level < 1:
             raise ValueError(f"level is {self.level}; wanted a probability between 0 and 1")
-        if self.general_now is not None and not (math.isfinite(self.general_now) and self.general_now > 0):
-            raise ValueError(f"general_now is {self.general_now}; wanted a positive loss")
+        for name, loss in self.losses_now.items():
+            if not (math.isfinite(loss) and loss > 0):
+                raise ValueError(f"general_now is {loss} ({name}); wanted a positive loss")
+        contradiction(self)
         return self
+
+    @property
+    def losses_now(self) -> dict[str, float]:
+        """Given losses of the base by evaluation set; a plain number belongs to ``general``."""
+        if self.general_now is None:
+            return {}
+        return dict(self.general_now) if isinstance(self.general_now, dict) else {"general": self.general_now}
+
+    @property
+    def keep_text(self) -> str:
+        """The limits as one text."""
+        return ", ".join(map(str, self.keep))
+
+    @property
+    def minimise_text(self) -> str:
+        """What is minimised, as text."""
+        return weights.spell_weights(self.minimise)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the question leaves more than the ratio open: tokens, size, or repetition."""
+        return self.N is None or self.D is None or self.pools is not None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], where: str = "objective") -> Objective:
@@ -220,10 +222,13 @@ class Objective(BaseModel):
         return cls.of(read_yaml(path), str(path))
 
     def __str__(self) -> str:
-        return (
-            f"lowest {self.minimise} loss of {format_quantity(self.N)} parameters after "
-            f"{format_quantity(self.D)} tokens, keeping {self.keep}"
-        )
+        size = "the best size" if self.N is None else f"{format_quantity(self.N)} parameters"
+        tokens = "the best number of tokens" if self.D is None else f"{format_quantity(self.D)} tokens"
+        what = f"lowest {self.minimise_text} loss of {size} after {tokens}"
+        given = [f"from {self.pools}"] if self.pools is not None else []
+        given += [f"for {self.budget}"] if self.budget is not None else []
+        given += [f"keeping {self.keep_text}"] if self.keep else []
+        return ", ".join([what, *given])
 
 
 def _only_wanted(read: Callable[[Written], Value], text: Written) -> Value:
@@ -231,4 +236,5 @@ def _only_wanted(read: Callable[[Written], Value], text: Written) -> Value:
     try:
         return read(text)
     except ConfigError as error:
-        raise ConfigError(error.message.partition("; ")[2], error.hint) from None
+        _, found, wanted = error.message.partition("; ")
+        raise ConfigError(wanted if found else error.message, error.hint) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +12,42 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dcpt.core import files
-from dcpt.core.errors import ConfigError, DataError
-from dcpt.core.run_spec import from_dict, to_dict
+from dcpt.core.run_spec import to_dict
+from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.unit_words import unit_words
+from dcpt.plan.bands import PARTS, PredictedLoss
 from dcpt.plan.base_loss import BaseLoss
+from dcpt.plan.baselines import Baseline
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.evidence import LawUsed
+from dcpt.plan.kept_limit import KeptLimit
 from dcpt.plan.objective import Objective
+from dcpt.plan.supply.answer import Price
 from dcpt.plan.trade_off import Binding
 from dcpt.plan.verdict import Verdict, verdict_line
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "plan.json"
 
-CURVE_COLUMNS = (
-    "r",
-    *(f"{side}{part}" for side in ("general", "domain") for part in ("", "_lo", "_hi", "_obs_lo", "_obs_hi")),
-)
-"""Columns of the trade-off curve: the mean loss of each side, its interval, and that of a run."""
+
+def curve_column(label: str, part: str) -> str:
+    """Column of a trade-off curve: ``general`` for the mean, ``general_lo``, ``general_obs_lo`` ..."""
+    return f"{label}{part.removeprefix('mean')}" if part.startswith("mean") else f"{label}_{part}"
+
+
+CURVE_COLUMNS = ("r", *(curve_column(side, part) for side in (GENERAL, DOMAIN) for part in PARTS))
+"""Columns of every trade-off curve: the mean loss of each side, its interval, and that of a run. Further
+evaluation sets have columns of the same endings."""
 
 BINDING_WORDS: dict[Binding, str] = {
-    "ceiling": "the general loss reaches its ceiling",
-    "range": "the searched range of ratios ends",
-    "none": "nothing binds: the domain loss has its minimum here",
+    "ceiling": "the {name} loss reaches its ceiling",
+    "range": "the searched range of {name} ends",
+    "none": "nothing binds: the {what} has its minimum here",
+    "pool": "the pool of {name} tokens is used up",
+    "epochs": "the {name} pool may not be passed over more often",
+    "tokens": "no more tokens may be trained on",
+    "budget": "the budget is spent",
 }
-
-
-@dataclass(frozen=True)
-class PredictedLoss:
-    """A predicted loss of the planned run, in the unit of the plan.
-
-    ``mean_lo`` to ``mean_hi`` encloses the law's mean, ``obs_lo`` to ``obs_hi`` the loss of one run.
-    """
-
-    mean: float
-    mean_lo: float
-    mean_hi: float
-    obs_lo: float
-    obs_hi: float
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -61,72 +59,99 @@ class Plan:
     objective : Objective
         The question.
     metric, unit : str
-        Metric and unit of every loss in the plan: those of the fits of both sides.
+        Metric and unit of every loss in the plan: those of the fits.
+    N, D : float
+        Size and tokens of the planned run: the objective's, or chosen.
     r : float
-        Domain share of tokens with the lowest domain loss among those that keep the ceiling.
+        Domain share of tokens with the lowest objective among those that keep every limit.
     r_lo, r_hi : float or None
         Interval of `r` at the objective's level; None when the fits carry no draws.
     r_cautious : float or None
-        The best ratio that keeps the ceiling in at least the level's share of the draws.
+        The best ratio that keeps every limit in at least the level's share of the draws.
     kept_at_r : float or None
-        Share of the draws in which `r` keeps the ceiling: about one half when the ceiling binds.
+        Share of the draws in which the planned run keeps every limit: about one half when one binds.
     infeasible_share : float or None
-        Share of the draws in which no ratio keeps it.
-    general, domain : PredictedLoss
-        Losses at `r`.
-    ceiling : float
-        Highest general loss allowed, in `unit`.
-    base : BaseLoss or None
-        The base's general loss before continual pre-training; None when it is not known nor needed.
-    binding : {"ceiling", "range", "none"}
-        What keeps the domain loss from falling further.
+        Share of the draws in which nothing keeps them.
+    intervals : mapping of str to tuple of float
+        Intervals of what was chosen beside the ratio: ``N``, ``D``.
+    losses : mapping of str to PredictedLoss
+        Losses of the planned run: ``general``, ``domain``, and further sets by name.
+    limits : tuple of KeptLimit
+        What is kept.
+    bases : mapping of str to BaseLoss
+        Losses of the base before continual pre-training, where they are known.
+    binding : str
+        What keeps the objective from falling further (see `BINDING_WORDS`), and
+    bound : str
+        which loss or side that is.
+    prices : tuple of Price
+        What 1 % more of each constraint is worth, where that was worked out.
+    epochs : mapping of str to float
+        Passes over each side's pool.
     searched, tested : tuple of float
         Ratios searched, and ratios the laws were fitted on.
     curve : DataFrame
-        Losses along the ratio, columns `CURVE_COLUMNS`.
-    r_draws : ndarray, shape (draws,)
-        Best ratio of every draw; empty without draws.
+        Losses along the ratio at N and D, columns `CURVE_COLUMNS` and those of further sets.
+    front : DataFrame
+        Pareto front of general and domain loss (`dcpt.plan.front.COLUMNS`).
+    draws : DataFrame
+        The answer of every draw (`dcpt.plan.draw_answers.draw_frame`).
+    by_size : DataFrame
+        The sizes there were to choose from, where N was chosen.
     laws : mapping
-        Side to the law used.
+        Label to the law used.
     fits_fingerprint : str
         Hash of the fits the plan rests on.
     how : mapping
-        Side to how the interval of a run was made, in words.
+        Label to how the interval of a run was made, in words.
+    baselines : tuple of Baseline
+        Other mixes beside the answer.
     caveats : tuple of Caveat
         Reasons for doubt, the heaviest first.
     verdict : str
-        ``supported``, ``doubtful`` or ``the data do not say``.
+        ``supported``, ``doubtful``, ``the data do not say`` or ``do not change your mix on this evidence``.
     cost : mapping
-        ``flops``, ``tokens``, ``domain_tokens``, ``general_tokens``.
+        ``flops``, ``tokens``, ``domain_tokens``, ``general_tokens`` and more.
     seed : int
         Seed of the offsets added to the draws.
+    older_fingerprint : str or None
+        Fingerprint of a plan read from a file of schema version 1.
     """
 
     objective: Objective
     metric: str
     unit: str
+    N: float
+    D: float
     r: float
     r_lo: float | None
     r_hi: float | None
     r_cautious: float | None
     kept_at_r: float | None
     infeasible_share: float | None
-    general: PredictedLoss
-    domain: PredictedLoss
-    ceiling: float
-    base: BaseLoss | None
+    losses: Mapping[str, PredictedLoss]
+    limits: tuple[KeptLimit, ...]
+    bases: Mapping[str, BaseLoss]
     binding: Binding
+    bound: str
     searched: tuple[float, ...]
     tested: tuple[float, ...]
     curve: pd.DataFrame
-    r_draws: NDArray[np.float64]
+    front: pd.DataFrame
+    draws: pd.DataFrame
     laws: Mapping[str, LawUsed]
     fits_fingerprint: str
     how: Mapping[str, str]
+    baselines: tuple[Baseline, ...]
     caveats: tuple[Caveat, ...]
     verdict: Verdict
     cost: Mapping[str, float]
     seed: int = 0
+    intervals: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    prices: tuple[Price, ...] = ()
+    epochs: Mapping[str, float] = field(default_factory=dict)
+    by_size: pd.DataFrame = field(default_factory=pd.DataFrame)
+    older_fingerprint: str | None = None
 
     @property
     def replay(self) -> float:
@@ -134,14 +159,53 @@ class Plan:
         return 1.0 - self.r
 
     @property
+    def general(self) -> PredictedLoss:
+        """Loss of the general side's first set at the answer."""
+        return self.losses[GENERAL]
+
+    @property
+    def domain(self) -> PredictedLoss:
+        """Loss of the domain side's first set at the answer."""
+        return self.losses[DOMAIN]
+
+    @property
+    def limit(self) -> KeptLimit | None:
+        """The limit on the general side's first set, if there is one."""
+        return next((item for item in self.limits if item.label == GENERAL), None)
+
+    @property
+    def ceiling(self) -> float | None:
+        """Highest loss allowed on the general side's first set, if it is limited."""
+        return None if self.limit is None else self.limit.ceiling
+
+    @property
+    def base(self) -> BaseLoss | None:
+        """General loss of the base before continual pre-training, if it is known."""
+        return self.bases.get(GENERAL)
+
+    @property
     def general_now(self) -> float | None:
-        """General loss of the base before continual pre-training, in `unit`, if known."""
+        """The same as a number, in `unit`."""
         return None if self.base is None else self.base.value
 
     @property
+    def r_draws(self) -> NDArray[np.float64]:
+        """Best ratio of every draw, shape (draws,)."""
+        return np.asarray(self.draws["r"].to_numpy(float))
+
+    @property
     def binding_words(self) -> str:
-        """What keeps the domain loss from falling further, in words."""
-        return BINDING_WORDS[self.binding]
+        """What keeps the objective from falling further, in words."""
+        name = self.bound
+        if self.binding == "range":
+            name = {"r": "ratios", "D": "tokens", "N": "sizes"}.get(name, "ratios")
+        what = "balance" if len(self.objective.minimise) > 1 else "domain loss"
+        return BINDING_WORDS[self.binding].format(name=name, what=what)
+
+    @property
+    def outside(self) -> bool:
+        """Whether the planned run lies outside what the laws were fitted on."""
+        return any(caveat.kind.startswith("extrapolates") for caveat in self.caveats)
 
     @property
     def verdict_line(self) -> str:
@@ -151,18 +215,18 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Hash of the plan, named by a comparison made against it."""
-        return files.content_hash(self.to_dict())
+        return self.older_fingerprint or files.content_hash(self.to_dict())
 
     def table(self) -> pd.DataFrame:
-        """Predicted losses, one row per side: mean, both intervals, limit, and loss before, if known.
+        """Predicted losses, one row per set: mean, both intervals, limit, and loss before, if known.
 
         ``frame.attrs["unit"]`` names their unit.
         """
-        limits = {"general": self.ceiling, "domain": None}
-        now = {"general": self.general_now, "domain": None}
+        limits = {item.label: item.ceiling for item in self.limits}
+        now = {label: base.value for label, base in self.bases.items()}
         rows = [
-            {"side": side, **to_dict(getattr(self, side)), "limit": limits[side], "before": now[side]}
-            for side in ("general", "domain")
+            {"side": label, **to_dict(loss), "limit": limits.get(label), "before": now.get(label)}
+            for label, loss in self.losses.items()
         ]
         frame = pd.DataFrame(rows).set_index("side").astype(float)
         frame.attrs["unit"] = self.unit
@@ -175,15 +239,10 @@ class Plan:
         return plan_text(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; losses and ratios keep nine significant digits."""
-        document = {
-            "objective": self.objective.model_dump(mode="json"),
-            "curve": {name: _digits(self.curve[name].to_numpy(float)) for name in CURVE_COLUMNS},
-            "r_draws": _digits(self.r_draws),
-        }
-        for name in _PLAIN:
-            document[name] = to_dict(getattr(self, name))
-        return document
+        """Plain JSON values; losses and ratios of the frames keep nine significant digits."""
+        from dcpt.plan.plan_file import plan_to_dict
+
+        return plan_to_dict(self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "plan") -> Plan:
@@ -194,23 +253,9 @@ class Plan:
         DataError
             When a field is missing, unknown or of the wrong type.
         """
-        expected = {"objective", "curve", "r_draws", *_PLAIN}
-        odd = sorted(expected.symmetric_difference(document))
-        if odd:
-            problem = "is missing" if odd[0] in expected else "is unknown"
-            raise DataError(f"{where}: field {odd[0]!r} {problem}.", hint="make the plan again")
-        try:
-            values = from_dict(_Plain, {name: document[name] for name in _PLAIN}, where)
-            curve = pd.DataFrame({name: document["curve"][name] for name in CURVE_COLUMNS}, dtype=float)
-            return cls(
-                objective=Objective.of(document["objective"], f"{where}.objective"),
-                curve=curve,
-                r_draws=np.array(document["r_draws"], dtype=float),
-                **{name: getattr(values, name) for name in _PLAIN},
-            )
-        except (ConfigError, KeyError, TypeError, ValueError) as error:
-            message = error.message if isinstance(error, ConfigError) else f"{where}: {error!r}."
-            raise DataError(message, hint="make the plan again") from None
+        from dcpt.plan.plan_file import plan_from_dict
+
+        return plan_from_dict(document, where)
 
     def save(self, path: Path | str) -> Path:
         """Write the plan as JSON: to the file, or as ``plan.json`` into the folder."""
@@ -220,18 +265,17 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path | str) -> Plan:
-        """Read a plan from its file or from the folder that holds ``plan.json``.
+        """Read a plan, of this schema version or the one before, from its file or the folder that holds it.
 
         Raises
         ------
         DataError
             When the file is absent or is not a plan.
         """
+        from dcpt.plan.plan_file import read_plan
+
         path = Path(path)
-        path = path / FILE_NAME if path.is_dir() else path
-        document = files.read_json(path, "a plan", SCHEMA_VERSION)
-        document.pop("schema_version")
-        return cls.from_dict(document, str(path))
+        return read_plan(path / FILE_NAME if path.is_dir() else path)
 
     def __repr__(self) -> str:
         interval = "no interval" if self.r_lo is None else f"{self.r_lo:.3f} to {self.r_hi:.3f}"
@@ -240,38 +284,3 @@ class Plan:
     def _repr_html_(self) -> str:
         table = self.table().rename_axis(f"loss, {unit_words(self.unit)}")
         return str(table.to_html(float_format="%.4f", na_rep=""))
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """The fields of a plan that are plain JSON values, for the strict reader."""
-
-    metric: str
-    unit: str
-    r: float
-    r_lo: float | None
-    r_hi: float | None
-    r_cautious: float | None
-    kept_at_r: float | None
-    infeasible_share: float | None
-    general: PredictedLoss
-    domain: PredictedLoss
-    ceiling: float
-    base: BaseLoss | None
-    binding: Binding
-    searched: tuple[float, ...]
-    tested: tuple[float, ...]
-    laws: Mapping[str, LawUsed]
-    fits_fingerprint: str
-    how: Mapping[str, str]
-    caveats: tuple[Caveat, ...]
-    verdict: Verdict
-    cost: Mapping[str, float]
-    seed: int
-
-
-_PLAIN = tuple(_Plain.__dataclass_fields__)
-
-
-def _digits(values: NDArray[np.float64]) -> list[float]:
-    return [float(f"{value:.9g}") for value in values]

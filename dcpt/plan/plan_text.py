@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dcpt.core.quantity import format_quantity
 from dcpt.fit.unit_words import unit_of_amount
-from dcpt.plan.plan import Plan, PredictedLoss
+from dcpt.plan.bands import PredictedLoss
+from dcpt.plan.baselines import Baseline
+from dcpt.plan.plan import Plan
+from dcpt.plan.supply.answer import Price
+
+_LEAST_PRICE = 5e-6
+"""Prices below half of the last digit shown are left out."""
 
 
 def plan_text(plan: Plan) -> str:
@@ -19,38 +27,93 @@ def plan_text(plan: Plan) -> str:
     -------
     str
     """
-    level = f"{100 * plan.objective.level:.0f} %"
-    lines = [f"Plan: {plan.objective}", ""]
-    interval = "" if plan.r_lo is None else f"  {level} interval {plan.r_lo:.3f} to {plan.r_hi:.3f}"
-    lines.append(_row("r*", f"{plan.r:.3f}{interval}, replay {plan.replay:.3f}"))
-    if plan.kept_at_r is not None:
-        lines.append(_row("", f"keeps the ceiling in {100 * plan.kept_at_r:.0f} % of the draws"))
-        cautious = (
-            f"{plan.r_cautious:.3f} keeps it in at least {level}"
-            if plan.r_cautious is not None
-            else f"no ratio keeps it in {level} of the draws"
-        )
-        lines.append(_row("cautious", cautious))
-    unit = unit_of_amount(plan.unit)
-    lines.append(_row("general", f"{_loss(plan.general, unit)}; ceiling {plan.ceiling:.4f} {unit}"))
-    if plan.base is not None:
-        lines.append(_row("", f"before: {plan.base.value:.4f} {unit}, {plan.base.how}"))
-    lines.append(_row("domain", _loss(plan.domain, unit)))
+    lines = [f"Plan: {plan.objective}", "", *_answer(plan), *_losses(plan)]
     lines.append(_row("binds", plan.binding_words))
+    lines += [
+        _row("", f"1 % more of the {_constraint(item)} moves the objective by {item.per_percent:+.5f}")
+        for item in plan.prices
+        if abs(item.per_percent) >= _LEAST_PRICE
+    ]
     domain, general = (format_quantity(plan.cost[f"{side}_tokens"]) for side in ("domain", "general"))
     lines.append(
         _row("cost", f"{plan.cost['flops']:.3g} FLOPs (6 N D); {domain} domain and {general} general tokens")
     )
+    passes = [f"{times:.2f} of the {side} pool" for side, times in plan.epochs.items()]
+    if passes:
+        lines.append(_row("epochs", ", ".join(passes)))
     for side, law in plan.laws.items():
         lines.append(_row("law", f"{side}: {law.name}, fitted on '{law.eval_set}', {law.status}"))
+    if plan.baselines:
+        lines += ["", *_baselines(plan)]
     if plan.caveats:
         lines.append("")
         lines.extend(f"  {caveat.weight:<6}{caveat.message}" for caveat in plan.caveats)
     return "\n".join([*lines, "", plan.verdict_line])
 
 
+def _answer(plan: Plan) -> Iterator[str]:
+    level = f"{100 * plan.objective.level:.0f} %"
+    interval = "" if plan.r_lo is None else f"  {level} interval {plan.r_lo:.3f} to {plan.r_hi:.3f}"
+    yield _row("r*", f"{plan.r:.3f}{interval}, replay {plan.replay:.3f}")
+    for name, value, asked in (("N*", plan.N, plan.objective.N), ("D*", plan.D, plan.objective.D)):
+        if asked is None:
+            ends = plan.intervals.get(name[0])
+            spread = "" if ends is None else "  interval " + " to ".join(format_quantity(end) for end in ends)
+            yield _row(name, f"{format_quantity(value)}{spread}")
+    if plan.kept_at_r is not None and plan.limits:
+        what = "the ceiling" if len(plan.limits) == 1 else "every ceiling"
+        yield _row("", f"keeps {what} in {100 * plan.kept_at_r:.0f} % of the draws")
+        if plan.r_cautious is not None:
+            yield _row("cautious", f"{plan.r_cautious:.3f} keeps it in at least {level}")
+        elif not plan.objective.is_free:
+            yield _row("cautious", f"no ratio keeps it in {level} of the draws")
+
+
+def _losses(plan: Plan) -> Iterator[str]:
+    unit = unit_of_amount(plan.unit)
+    limits = {item.label: item for item in plan.limits}
+    for label, loss in plan.losses.items():
+        text = _loss(loss, unit)
+        if label in limits:
+            text += f"; ceiling {limits[label].ceiling:.4f} {unit}"
+        yield _row(label, text)
+        if label in plan.bases:
+            base = plan.bases[label]
+            yield _row("", f"before: {base.value:.4f} {unit}, {base.how}")
+    if len(plan.limits) > 1:
+        for item in plan.limits:
+            edge = "kept by no ratio" if item.r_edge is None else f"alone allows r up to {item.r_edge:.3f}"
+            yield _row("limit", f"{item.text}: {edge}{', binds' if item.binds else ''}")
+
+
+def _baselines(plan: Plan) -> Iterator[str]:
+    yield f"  {'beside it':<16}{'r':>6}{'objective':>11}{'difference':>12}  interval            limits"
+    for item in plan.baselines:
+        if item.r is None or item.value is None or item.difference is None:
+            yield f"  {item.name:<16}{'-':>6}  {item.note}"
+            continue
+        interval = "-" if item.lo is None else f"{item.lo:+.4f} to {item.hi:+.4f}"
+        yield (
+            f"  {item.name:<16}{item.r:>6.3f}{item.value:>11.4f}{item.difference:>+12.4f}  {interval:<18}  "
+            f"{_kept(item, plan)}{', same as the answer' if item.same else ''}"
+            f"{f' ({item.note})' if item.note else ''}"
+        )
+
+
+def _kept(item: Baseline, plan: Plan) -> str:
+    if not plan.limits:
+        return "none"
+    if item.kept is None:
+        return "kept" if item.keeps else "broken"
+    return f"{'kept' if item.keeps else 'broken, kept'} in {100 * item.kept:.0f} %"
+
+
+def _constraint(price: Price) -> str:
+    return price.constraint if not price.name else f"{price.constraint} ({price.name})"
+
+
 def _row(name: str, text: str) -> str:
-    return f"  {name:<10}{text}".rstrip()
+    return f"  {name:<9} {text}".rstrip()
 
 
 def _loss(loss: PredictedLoss, unit: str) -> str:

@@ -65,7 +65,7 @@ def offset_draws(draws: Array, log_sd: float, rng: np.random.Generator) -> Array
 def spread_ratios(
     grid: Array, general: Array, domain: Array, ceilings: Array, r: float, domain_mean: Array, level: float
 ) -> RatioSpread:
-    """Solve the trade-off in every draw on a grid.
+    """Solve a trade-off with one ceiling in every draw on a grid; see `spread_answers`.
 
     Parameters
     ----------
@@ -86,30 +86,100 @@ def spread_ratios(
     -------
     RatioSpread
     """
-    excess = general - ceilings[:, None]
+    return spread_answers(grid, general - ceilings[:, None], domain, r, domain_mean, level)
+
+
+def spread_answers(
+    grid: Array, excess: Array, value: Array, r: float, value_mean: Array, level: float
+) -> RatioSpread:
+    """Solve a trade-off in every draw on a grid.
+
+    Parameters
+    ----------
+    grid : ndarray, shape (n,)
+        Ascending domain shares.
+    excess : ndarray, shape (draws, n)
+        How far the nearest ceiling is exceeded; a ratio is feasible where this is 0 or less.
+    value : ndarray, shape (draws, n)
+        What is minimised.
+    r : float
+        The planned ratio.
+    value_mean : ndarray, shape (n,)
+        What is minimised, under the point fits.
+    level : float
+        Probability enclosed by the interval.
+
+    Returns
+    -------
+    RatioSpread
+    """
     inside = excess <= 0
-    feasible = inside.any(axis=1)
-    masked = np.where(inside, domain, np.inf)
-    best = np.where(feasible, masked.argmin(axis=1), general.argmin(axis=1))
-    ratios = grid[best].astype(float)
+    feasible = np.asarray(inside.any(axis=1), dtype=np.bool_)
+    best = np.where(feasible, np.where(inside, value, np.inf).argmin(axis=1), excess.argmin(axis=1))
+    ratios = _between(grid, excess, value, inside, feasible, best)
+    tail = (1 - level) / 2
+    low, high = np.quantile(ratios, [tail, 1 - tail])
+    sure = inside.mean(axis=0) >= level
+    cautious = float(grid[np.where(sure, value_mean, np.inf).argmin()]) if sure.any() else None
+    return RatioSpread(
+        r=ratios,
+        feasible=feasible,
+        r_lo=float(low),
+        r_hi=float(high),
+        kept_at_r=kept_share(at_ratios(grid, excess, np.full(len(excess), r))),
+        r_cautious=cautious,
+    )
+
+
+def at_ratios(grid: Array, curves: Array, r: Array) -> Array:
+    """Each row of `curves`, shape (draws, n), at its own ratio of `r`, shape (draws,), linearly."""
+    place = np.clip(np.searchsorted(grid, r, side="right") - 1, 0, len(grid) - 2)
+    part = np.clip((r - grid[place]) / (grid[place + 1] - grid[place]), 0.0, 1.0)
+    rows = np.arange(len(curves))
+    low, high = curves[rows, place], curves[rows, place + 1]
+    return np.asarray(np.where(part == 0, low, low + part * (high - low)))
+
+
+def last_kept(grid: Array, excess: Array) -> Array:
+    """Largest ratio of each row of `excess`, shape (draws, n), that keeps every ceiling; else NaN."""
+    inside = excess <= 0
+    last = len(grid) - 1 - inside[:, ::-1].argmax(axis=1)
+    rows = np.arange(len(excess))
+    following = np.minimum(last + 1, len(grid) - 1)
+    here, there = excess[rows, last], excess[rows, following]
+    part = np.divide(-here, there - here, out=np.zeros(len(rows)), where=following > last)
+    edge = grid[last] + part * (grid[following] - grid[last])
+    return np.asarray(np.where(inside.any(axis=1), edge, np.nan))
+
+
+def kept_share(excess: Array) -> float:
+    """Share of the draws whose excess, shape (draws,), is 0 or less, up to rounding."""
+    return float((excess <= 1e-12).mean())
+
+
+def _between(
+    grid: Array,
+    excess: Array,
+    value: Array,
+    inside: NDArray[np.bool_],
+    feasible: NDArray[np.bool_],
+    best: NDArray[np.int64],
+) -> Array:
+    """The best ratio of each draw between the grid points: at a crossing, or at a minimum of its own."""
     rows = np.arange(len(best))
+    ratios = grid[best].astype(float)
+    crossed = np.zeros(len(best), dtype=bool)
     for side in (-1, 1):  # the best grid point lies next to a crossing: go on to it, if it pays
         neighbour = np.clip(best + side, 0, len(grid) - 1)
-        crosses = feasible & ~inside[rows, neighbour] & (domain[rows, neighbour] < domain[rows, best])
+        crosses = feasible & ~inside[rows, neighbour] & (value[rows, neighbour] < value[rows, best])
         here, there = excess[rows, best], excess[rows, neighbour]
         part = np.divide(-here, there - here, out=np.zeros(len(best)), where=crosses)
         ratios = np.where(crosses, grid[best] + part * (grid[neighbour] - grid[best]), ratios)
-    tail = (1 - level) / 2
-    low, high = np.quantile(ratios, [tail, 1 - tail])
-    kept = inside.mean(axis=0)
-    sure = kept >= level
-    cautious = float(grid[np.where(sure, domain_mean, np.inf).argmin()]) if sure.any() else None
-    at_r = np.array([np.interp(r, grid, row) for row in excess])
-    return RatioSpread(
-        r=ratios,
-        feasible=np.asarray(feasible, dtype=np.bool_),
-        r_lo=float(low),
-        r_hi=float(high),
-        kept_at_r=float((at_r <= 1e-12).mean()),
-        r_cautious=cautious,
-    )
+        crossed |= crosses
+    inner = feasible & ~crossed & (best > 0) & (best < len(grid) - 1)
+    left, right = np.clip(best - 1, 0, None), np.clip(best + 1, None, len(grid) - 1)
+    inner &= inside[rows, left] & inside[rows, right]
+    a, b, c = value[rows, left], value[rows, best], value[rows, right]
+    bend = a - 2 * b + c
+    shift = np.divide(0.5 * (a - c), bend, out=np.zeros(len(best)), where=inner & (bend > 0))
+    return np.asarray(ratios + np.clip(shift, -0.5, 0.5) * np.where(inner, grid[1] - grid[0], 0.0))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import GENERAL
 from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.base_loss import BaseLoss
+from dcpt.plan.baselines import IN_USE, Baseline
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.evidence import Evidence
 from dcpt.plan.objective import Objective
-from dcpt.plan.trade_off import TradeOff
-from dcpt.plan.uncertainty import RatioSpread
 
-Verdict = Literal["supported", "doubtful", "the data do not say"]
+Verdict = Literal["supported", "doubtful", "the data do not say", "do not change your mix on this evidence"]
 
 FAR_IN_N = 10.0
 """Factor beyond the largest fitted size from which an extrapolation is doubtful; published proxy studies
@@ -37,8 +37,40 @@ OFTEN = 0.1
 """Share of infeasible draws worth a caveat; above one half the answer is open."""
 
 
+@dataclass(frozen=True)
+class Answered:
+    """An answer as far as doubts about it go.
+
+    Attributes
+    ----------
+    N, D, r : float
+        The planned run.
+    binding : str
+        What binds.
+    interval : tuple of float, or None
+        Interval of the ratio; None without draws.
+    infeasible_share : float
+        Share of the draws in which nothing keeps the limits.
+    searched : tuple of float
+        Range of ratios searched.
+    rival : Baseline or None
+        A mix that cannot be told from the answer.
+    """
+
+    N: float
+    D: float
+    r: float
+    binding: str
+    interval: tuple[float, float] | None
+    infeasible_share: float
+    searched: tuple[float, float]
+    rival: Baseline | None = None
+
+
 def judge(caveats: Sequence[Caveat]) -> Verdict:
-    """Verdict of a list of caveats: the heaviest decides."""
+    """Verdict of a list of caveats: a mix as good as the answer first, then the heaviest decides."""
+    if any(caveat.kind == "not_told_apart" for caveat in caveats):
+        return "do not change your mix on this evidence"
     weights = {caveat.weight for caveat in caveats}
     if "open" in weights:
         return "the data do not say"
@@ -49,6 +81,10 @@ def verdict_line(verdict: Verdict, caveats: Sequence[Caveat], r: float) -> str:
     """The verdict in one sentence."""
     if verdict == "supported":
         return f"Supported: the runs speak for a domain share of {r:.3f}."
+    if verdict == "do not change your mix on this evidence":
+        same = next((item for item in caveats if item.kind == "not_told_apart"), None)
+        reason = "" if same is None else f": {same.message[0].lower()}{same.message[1:].rstrip('.')}"
+        return f"Do not change your mix on this evidence{reason}."
     reasons = [
         caveat for caveat in caveats if caveat.weight == ("doubt" if verdict == "doubtful" else "open")
     ]
@@ -61,28 +97,22 @@ def verdict_line(verdict: Verdict, caveats: Sequence[Caveat], r: float) -> str:
 
 def find_caveats(
     objective: Objective,
-    solution: TradeOff,
-    spread: RatioSpread | None,
-    base: BaseLoss | None,
+    answer: Answered,
+    bases: Mapping[str, BaseLoss],
     evidence: Mapping[str, Evidence],
-    searched: tuple[float, float],
 ) -> tuple[Caveat, ...]:
-    """Everything that speaks against leaning on the solution.
+    """Everything that speaks against leaning on an answer.
 
     Parameters
     ----------
     objective : Objective
         The question.
-    solution : TradeOff
-        The answer of the point fits.
-    spread : RatioSpread or None
-        Its distribution; None when the fits have no bootstrap draws in common.
-    base : BaseLoss or None
-        The base's general loss, when the tolerance needs it.
+    answer : Answered
+        The answer.
+    bases : mapping of str to BaseLoss
+        Losses of the target's base by label.
     evidence : mapping
-        Side to what its fit says about itself.
-    searched : tuple of float
-        Range of ratios searched.
+        Label to what its fit says about itself.
 
     Returns
     -------
@@ -90,60 +120,57 @@ def find_caveats(
         The heaviest first.
     """
     found = [
-        *_of_the_answer(objective, solution, spread, base, searched, evidence),
-        *(caveat for side in evidence.values() for caveat in _of_a_fit(objective, solution.r, side)),
+        *_of_the_answer(objective, answer, evidence),
+        *_of_bases(objective, bases, evidence),
+        *(caveat for side in evidence.values() for caveat in _of_a_fit(answer, side)),
     ]
-    unique = {(caveat.kind, caveat.message): caveat for caveat in found}
+    return in_order(found)
+
+
+def in_order(caveats: Sequence[Caveat]) -> tuple[Caveat, ...]:
+    """Each caveat once, the heaviest first."""
+    unique = {(caveat.kind, caveat.message): caveat for caveat in caveats}
     order = {"open": 0, "doubt": 1, "note": 2}
     return tuple(sorted(unique.values(), key=lambda caveat: order[caveat.weight]))
 
 
-def _of_the_answer(
-    objective: Objective,
-    solution: TradeOff,
-    spread: RatioSpread | None,
-    base: BaseLoss | None,
-    searched: tuple[float, float],
-    evidence: Mapping[str, Evidence],
-) -> list[Caveat]:
+def _of_the_answer(objective: Objective, answer: Answered, evidence: Mapping[str, Evidence]) -> list[Caveat]:
     caveats: list[Caveat] = []
-    r = solution.r
+    r, searched, interval = answer.r, answer.searched, answer.interval
     lows, highs = zip(*(side.ranges["r"] for side in evidence.values()), strict=True)
     tested = min(highs) - max(lows)
-    if spread is None:
+    if answer.rival is not None:
+        caveats.append(_same(answer.rival, r, interval))
+    if interval is None:
         caveats.append(
             Caveat(
                 "no_interval", "doubt", "The fits have no bootstrap draws in common, so r* has no interval."
             )
         )
     else:
-        width = spread.r_hi - spread.r_lo
+        width = interval[1] - interval[0]
         if width > BROAD * tested:
             caveats.append(
                 Caveat(
                     "wide_interval",
                     "open" if width > WIDE * tested else "doubt",
-                    f"The {100 * objective.level:.0f} % interval of r* ({spread.r_lo:.2f} to "
-                    f"{spread.r_hi:.2f}) covers {100 * width / tested:.0f} % of the range of ratios "
+                    f"The {100 * objective.level:.0f} % interval of r* ({interval[0]:.2f} to "
+                    f"{interval[1]:.2f}) covers {100 * width / tested:.0f} % of the range of ratios "
                     "that was tested.",
                 )
             )
-        share = spread.infeasible_share
+        share = answer.infeasible_share
         if share > OFTEN:
             caveats.append(
                 Caveat(
                     "often_infeasible",
                     "open" if share > 0.5 else "doubt",
-                    f"In {100 * share:.0f} % of the draws no ratio keeps the ceiling.",
+                    f"In {100 * share:.0f} % of the draws no ratio keeps the {_ceilings(objective)}.",
                 )
             )
         near = 0.01 * (searched[1] - searched[0])
-        ends = [
-            edge
-            for edge, end in zip(searched, (spread.r_lo, spread.r_hi), strict=True)
-            if abs(edge - end) < near
-        ]
-        if ends and solution.binding != "range":
+        ends = [edge for edge, end in zip(searched, interval, strict=True) if abs(edge - end) < near]
+        if ends and answer.binding != "range":
             caveats.append(
                 Caveat(
                     "interval_cut",
@@ -151,17 +178,7 @@ def _of_the_answer(
                     f"The interval of r* is cut off at the edge of the searched range ({ends[0]:g}).",
                 )
             )
-    if base is not None and base.source == "estimated":
-        caveats.append(
-            Caveat(
-                "base_estimated",
-                "doubt",
-                f"The base's general loss, {base.value:.4f} {unit_of_amount(evidence[GENERAL].unit)}, is "
-                "estimated from other sizes, not measured; "
-                f"its error of about {100 * base.log_sd:.1f} % is part of the interval.",
-            )
-        )
-    if solution.binding == "range":
+    if answer.binding == "range" and min(abs(r - edge) for edge in searched) < 1e-3:
         edge = "highest" if abs(r - searched[1]) < abs(r - searched[0]) else "lowest"
         caveats.append(
             Caveat(
@@ -183,9 +200,44 @@ def _of_the_answer(
     return caveats
 
 
-def _of_a_fit(objective: Objective, r: float, side: Evidence) -> list[Caveat]:
+def _ceilings(objective: Objective) -> str:
+    return "ceiling" if len(objective.keep) < 2 else "ceilings"
+
+
+def _same(rival: Baseline, r: float, interval: tuple[float, float] | None) -> Caveat:
+    assert rival.r is not None
+    name = "The mix in use" if rival.name == IN_USE else f"The baseline '{rival.name}'"
+    why = ""
+    if interval is not None and interval[0] <= rival.r <= interval[1]:
+        why = f": it lies in the interval of the best ratio, {interval[0]:.3f} to {interval[1]:.3f}"
+    elif rival.difference is not None and rival.lo is not None and rival.hi is not None:
+        why = f": its objective differs by {rival.difference:+.4f}, {rival.lo:+.4f} to {rival.hi:+.4f}"
+    message = f"{name} (r = {rival.r:.3f}) cannot be told from r* = {r:.3f}{why}."
+    return Caveat("not_told_apart", "doubt", message)
+
+
+def _of_bases(
+    objective: Objective, bases: Mapping[str, BaseLoss], evidence: Mapping[str, Evidence]
+) -> list[Caveat]:
+    # What is kept is measured from the general bases; the domain's own only starts its curve.
+    limited = {limit.eval_set for limit in objective.keep if limit.needs_base}
+    return [
+        Caveat(
+            "base_estimated",
+            "doubt" if label == GENERAL or {label, evidence[label].eval_set} & limited else "note",
+            f"The base's {label} loss, {base.value:.4f} {unit_of_amount(evidence[label].unit)}, is "
+            "estimated from other sizes, not measured; "
+            f"its error of about {100 * base.log_sd:.1f} % is part of the interval.",
+        )
+        for label, base in bases.items()
+        if base.source == "estimated"
+    ]
+
+
+def _of_a_fit(answer: Answered, side: Evidence) -> list[Caveat]:
     caveats: list[Caveat] = []
-    for name, target, far in (("N", objective.N, FAR_IN_N), ("D", objective.D, FAR_IN_D)):
+    r = answer.r
+    for name, target, far in (("N", answer.N, FAR_IN_N), ("D", answer.D, FAR_IN_D)):
         low, high = side.ranges[name]
         factor = max(target / high, low / target)
         if factor > 1.005:

@@ -11,9 +11,13 @@ from dcpt.core.errors import DataError
 KINDS = ("measured", "mean", "lo", "hi")
 """What a row of a curve frame is: a measured loss, a law's mean, or an end of its interval."""
 
-
 NATS = "nats per token"
 """Unit of the losses that a label names unless another is given: that of the metric ``loss``."""
+
+
+def loss_label(side: str, unit: str) -> str:
+    """Label of an axis of losses: ``general loss, nats per token``; without a side ``loss, ...``."""
+    return f"{side} loss, {unit}".strip()
 
 
 def check_columns(frame: pd.DataFrame, columns: Sequence[str], where: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
-from dcpt.plots.frames import KINDS, NATS, check_columns
+from dcpt.plots.frames import KINDS, NATS, check_columns, loss_label
 
 MOST_CURVES = 9
 """Curves in one picture."""
@@ -54,10 +54,8 @@ def loss_curve(
         When the frame lacks a column.
     """
     frame = check_columns(frame, ("step", "value", "kind"), "loss_curve")
-    ax = style.axes(ax)
+    ax = _step_axis(style.axes(ax, "optimizer steps", loss_label(side, unit), title))
     colours = style.current()
-    style.tidy(ax, "optimizer steps", f"{side} loss, {unit}".strip(), title)
-    _step_axis(ax)
     parts = {kind: frame[frame["kind"] == kind].sort_values("step") for kind in KINDS}
     low, high, mean, seen = (parts[kind] for kind in ("lo", "hi", "mean", "measured"))
     if len(low) and len(high):
@@ -97,9 +95,7 @@ def rate_curve(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         When the frame lacks a column.
     """
     frame = check_columns(frame, ("step", "rate"), "rate_curve").sort_values("step")
-    ax = style.axes(ax, 6.0, 1.4)
-    style.tidy(ax, "optimizer steps", "rate")
-    _step_axis(ax)
+    ax = _step_axis(style.axes(ax, "optimizer steps", "rate", height=1.4))
     ax.yaxis.set_major_locator(MaxNLocator(2))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     ax.plot(frame["step"], frame["rate"], color=style.current().neutral, linewidth=1.3)
@@ -141,9 +137,7 @@ def loss_curves(
     columns = min(len(names), COLUMNS)
     lines = -(-len(names) // columns)
     width = 6.4 if columns == 1 else 3.4 * columns
-    figure = style.axes(None, width, (4.6 if columns == 1 else 3.5) * lines).figure
-    assert isinstance(figure, Figure)
-    figure.clear()
+    figure = style.figure(width, (4.6 if columns == 1 else 3.5) * lines)
     if title:
         figure.suptitle(title, x=0.01, ha="left", color=style.current().ink, fontweight="bold", fontsize=10)
     limits = shown_losses(losses)
@@ -164,6 +158,7 @@ def loss_curves(
     return figure
 
 
-def _step_axis(ax: Axes) -> None:
+def _step_axis(ax: Axes) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value)))
+    return ax

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
 from dcpt.plots.curves import draw_curves
-from dcpt.plots.frames import NATS, check_curves
+from dcpt.plots.frames import NATS, check_curves, loss_label
 
 
 def loss_vs_ratio(
@@ -45,7 +45,6 @@ def loss_vs_ratio(
         When the frame lacks a column.
     """
     frame = check_curves(frame, "loss_vs_ratio")
-    ax = style.axes(ax)
-    style.tidy(ax, "domain share of tokens, r", f"{side} loss, {unit}".strip(), title)
+    ax = style.axes(ax, "domain share of tokens, r", loss_label(side, unit), title)
     draw_curves(ax, frame, "r", "N", format_quantity)
     return ax

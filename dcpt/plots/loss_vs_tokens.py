@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
 from dcpt.plots.curves import draw_curves
-from dcpt.plots.frames import NATS, check_curves
+from dcpt.plots.frames import NATS, check_curves, loss_label
 
 
 def loss_vs_tokens(
@@ -46,8 +46,7 @@ def loss_vs_tokens(
         When the frame lacks a column.
     """
     frame = check_curves(frame, "loss_vs_tokens")
-    ax = style.axes(ax)
-    style.tidy(ax, "training tokens, D", f"{side} loss, {unit}".strip(), title)
+    ax = style.axes(ax, "training tokens, D", loss_label(side, unit), title)
     ax.set_xscale("log")
     measured = frame.loc[frame["kind"] == "measured", "D"]
     ticks = sorted((measured if len(measured) else frame["D"]).unique())

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from dcpt.core.quantity import format_quantity
 from dcpt.plots import style
-from dcpt.plots.frames import NATS, check_columns
+from dcpt.plots.frames import NATS, check_columns, loss_label
 
 
 def measured_vs_fitted(
@@ -44,10 +44,9 @@ def measured_vs_fitted(
         When the frame lacks a column.
     """
     frame = check_columns(frame, ("N", "measured", "fitted"), "measured_vs_fitted")
-    ax = style.axes(ax, 4.6, 4.2)
     colours = style.current()
-    fitted, measured = (f"{kind} {side} loss, {unit}".replace("  ", " ") for kind in ("fitted", "measured"))
-    style.tidy(ax, fitted, measured, title)
+    fitted, measured = (f"{kind} {loss_label(side, unit)}" for kind in ("fitted", "measured"))
+    ax = style.axes(ax, fitted, measured, title, width=4.6, height=4.2)
     ax.grid(axis="x", color=colours.line, linewidth=0.7)
     both = frame[["measured", "fitted"]].to_numpy(float)
     margin = 0.04 * float(np.ptp(both)) or 0.01

@@ -37,9 +37,9 @@ def predicted_vs_measured(
     """
     columns = ("label", "predicted", "mean_lo", "mean_hi", "obs_lo", "obs_hi", "measured")
     frame = check_columns(frame, columns, "predicted_vs_measured").reset_index(drop=True)
-    ax = style.axes(ax, 6.0, 0.9 + 0.34 * len(frame))
     colours = style.current()
-    style.tidy(ax, f"difference from the prediction, {unit}", "", title)
+    label = f"difference from the prediction, {unit}"
+    ax = style.axes(ax, label, "", title, height=0.9 + 0.34 * len(frame))
     ax.grid(visible=False)
     ax.axvline(0, color=colours.neutral, linewidth=1.0, zorder=1)
     for place, row in frame.iterrows():

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dcpt.plots import style
-from dcpt.plots.frames import NATS, check_columns
+from dcpt.plots.frames import NATS, check_columns, loss_label
 
 
 def ratio_decision(
@@ -54,10 +54,9 @@ def ratio_decision(
     """
     columns = ("r", "mean", "lo", "hi", "obs_lo", "obs_hi")
     frame = check_columns(frame, columns, "ratio_decision").sort_values("r")
-    ax = style.axes(ax)
+    ax = style.axes(ax, "domain share of tokens, r", loss_label(side, unit), title)
     colours = style.current()
     colour = colours.accent if side == "domain" else colours.neutral
-    style.tidy(ax, "domain share of tokens, r", f"{side} loss, {unit}", title)
     if r_lo is not None and r_hi is not None:
         ax.axvspan(r_lo, r_hi, color=colours.accent, alpha=0.09, linewidth=0)
     ax.fill_between(frame["r"], frame["obs_lo"], frame["obs_hi"], color=colour, alpha=0.14, linewidth=0)

@@ -88,17 +88,36 @@ def _settings(chosen: Theme) -> dict[str, Any]:
     }
 
 
-def axes(ax: Axes | None, width: float = 6.0, height: float = 3.6) -> Axes:
-    """The given axes, or those of a new figure of `width` x `height` inches, which needs no display."""
-    if ax is not None:
-        return ax
+def figure(width: float = 6.0, height: float = 3.6) -> Figure:
+    """A new figure of `width` x `height` inches in the theme in force, which needs no display."""
     with mpl.rc_context(_settings(current())):
-        return Figure(figsize=(width, height), layout="constrained").add_subplot()
+        return Figure(figsize=(width, height), layout="constrained")
 
 
-def tidy(ax: Axes, x: str, y: str, title: str | None = None) -> Axes:
-    """Keep what carries information: two spines, a faint grid along y, quiet ticks."""
+def axes(
+    ax: Axes | None,
+    x: str,
+    y: str,
+    title: str | None = None,
+    *,
+    width: float = 6.0,
+    height: float = 3.6,
+) -> Axes:
+    """Axes with what carries information alone: one spine, a faint grid along y, quiet ticks, labels.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+        The axes to take; those of a new figure of `width` x `height` inches by default.
+    x, y : str
+        Labels of the axes.
+    title : str, optional
+        Title, set to the left.
+    """
     colours = current()
+    if ax is None:
+        with mpl.rc_context(_settings(colours)):
+            ax = figure(width, height).add_subplot()
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(colours.line)

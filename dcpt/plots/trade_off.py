@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dcpt.plots import style
-from dcpt.plots.frames import NATS, check_columns
+from dcpt.plots.frames import NATS, check_columns, loss_label
 
 
 def trade_off(
@@ -49,9 +49,8 @@ def trade_off(
         When the frame lacks a column.
     """
     frame = check_columns(frame, ("r", "general", "domain"), "trade_off").sort_values("r")
-    ax = style.axes(ax)
+    ax = style.axes(ax, loss_label("general", unit), loss_label("domain", unit), title)
     colours = style.current()
-    style.tidy(ax, f"general loss, {unit}", f"domain loss, {unit}", title)
     share, x, y = (frame[name].to_numpy(float) for name in ("r", "general", "domain"))
     kept = np.ones(len(x), bool) if ceiling is None else x <= ceiling
     ax.plot(x, y, color=colours.line, linewidth=2.2, solid_capstyle="round")

@@ -48,16 +48,13 @@ class Card:
 def why_card(plan: Plan, decision: Sequence[Figure], curve: Figure) -> list[Card]:
     """Why this ratio: both losses along the ratio, then one against the other."""
     unit = unit_of_amount(plan.unit)
-    below = f"{plan.ceiling - plan.general.mean:.4f} {unit} below it"
-    gone = below if plan.binding != "ceiling" else "at it"
-    keep = str(plan.objective.keep).replace("<=", "≤").replace(" -", " −")
-    limit = f"The ceiling is {plan.ceiling:.4f} {unit} ({keep}); the prediction is {gone}."
+    limits = " ".join(limit.sentence(plan.losses[limit.label].mean, unit) for limit in plan.limits)
     frame = plan.curve
     data = Table((), (), csv_uri(frame), "trade-off.csv")
     return [
         Card(
             "Why this ratio",
-            f"{_sentence(plan.binding_words)} {limit}",
+            f"{_sentence(plan.binding_words)} {limits}".rstrip(),
             figures=decision,
             key="why",
         ),

@@ -132,7 +132,7 @@ def fit_figures(fit: LawFit, table: LossTable, plan: Plan | None, folder: Path) 
     at_most = rows[rows["D"] == most]
     largest = rows[rows["N"] == rows["N"].max()]
     side, name, unit = fit.role, _slug(fit), unit_words(fit.unit)
-    target = None if plan is None else (plan.objective.N, plan.objective.D)
+    target = None if plan is None else (plan.N, plan.D)
     tokens = ", ".join(format_quantity(value) for value in sorted(at_most["D"].unique()))
     figures = [
         render(

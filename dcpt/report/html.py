@@ -21,11 +21,17 @@ from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.launch.compare import Comparison
 from dcpt.plan.plan import Plan
 from dcpt.report import cards, figures
+from dcpt.report.baseline_card import baseline_card
 from dcpt.report.table import percent, power
 
 FILE_NAME = "report.html"
 
-_TONES = {"supported": "good", "doubtful": "warn", "the data do not say": "warn"}
+_TONES = {
+    "supported": "good",
+    "doubtful": "warn",
+    "the data do not say": "warn",
+    "do not change your mix on this evidence": "warn",
+}
 
 
 def make_report(
@@ -73,6 +79,9 @@ def make_report(
         stack += cards.why_card(
             plan, figures.decision_figures(plan, folder), figures.trade_off_figure(plan, folder)
         )
+        others = baseline_card(plan)
+        if others is not None:
+            stack.append(others)
         if plan.caveats:
             stack.append(cards.caveat_card(plan.caveats))
     if comparison is not None:
@@ -158,9 +167,16 @@ def _answer(plan: Plan) -> dict[str, Any]:
             "value": f"{plan.domain.mean:.4f}",
             "note": f"a run: {plan.domain.obs_lo:.3f} to {plan.domain.obs_hi:.3f}",
         },
-        {"name": f"Ceiling of the general loss, {unit}", "value": f"{plan.ceiling:.4f}", "note": before},
     ]
-    if plan.kept_at_r is not None:
+    facts += [
+        {
+            "name": f"Ceiling of the {limit.label} loss, {unit}",
+            "value": f"{limit.ceiling:.4f}",
+            "note": before if limit.label == GENERAL else "",
+        }
+        for limit in plan.limits
+    ]
+    if plan.kept_at_r is not None and plan.limits:
         facts.append(
             {
                 "name": "Ceiling kept",
@@ -197,8 +213,8 @@ def _explore(plan: Plan) -> dict[str, Any]:
     return {
         "rows": rows,
         "chosen": int((plan.curve["r"] - plan.r).abs().argmin()),
-        "ceiling": float(f"{plan.ceiling:.6g}"),
-        "ceiling_text": f"{plan.ceiling:.4f} {unit_of_amount(plan.unit)}",
+        "ceiling": None if plan.ceiling is None else float(f"{plan.ceiling:.6g}"),
+        "ceiling_text": "" if plan.ceiling is None else f"{plan.ceiling:.4f} {unit_of_amount(plan.unit)}",
         "unit": unit_words(plan.unit),
     }
 

@@ -13,6 +13,7 @@ from dcpt.core.schedule import Schedule
 from dcpt.corpus.shards import Corpus
 from dcpt.sweep.cells import Cell, cells_of
 from dcpt.sweep.ladder import Rung
+from dcpt.sweep.mixtures import Mixture
 from dcpt.sweep.schedule_settings import ScheduleShape, make_schedule
 from dcpt.sweep.shares import shares_at, weights_within_sides
 from dcpt.sweep.spec import SweepSpec
@@ -45,6 +46,8 @@ class RunBuilder:
         self.given = {spec.name: self.within[spec.name] for spec in sweep.corpora if spec.weight is not None}
         self.refs = tuple(CorpusRef(name, corpus.role, corpus.hash) for name, corpus in corpora.items())
         self.every = max(1, self.steps(sweep.evaluation.every_tokens))
+        rule = sweep.cpt.reweighting
+        self.reweighting = None if rule is None else rule.spec(self.steps(rule.every_tokens), self.every)
         windows = {name: (corpus.train.tokens - 1) // sweep.model.context for name, corpus in corpora.items()}
         self.supply = Supply(windows, sweep.cpt.max_epochs)
 
@@ -81,10 +84,14 @@ class RunBuilder:
         """Token share of each corpus at domain share `r`."""
         return shares_at(self.within, self.roles, r)
 
-    def held_back(self, base: RunSpec, ratios: Iterable[float], steps: int) -> dict[str, int]:
-        """Windows of the base to hold back from runs of up to `steps` steps at these ratios."""
+    def at_ratio(self, r: float) -> Mixture:
+        """The mixture at domain share `r`, called by it."""
+        return Mixture(f"r{r:.4g}", self.shares(r))
+
+    def held_back(self, base: RunSpec, needs: Iterable[Mapping[str, float]], steps: int) -> dict[str, int]:
+        """Windows of the base to hold back from runs of up to `steps` steps at these shares of corpora."""
         sequences = steps * self.sweep.batch
-        return self.supply.held_back(base, (sequences_of(self.shares(ratio), sequences) for ratio in ratios))
+        return self.supply.held_back(base, (sequences_of(shares, sequences) for shares in needs))
 
     def evaluation(self, steps: int) -> EvaluationSpec:
         """Evaluations of a run whose schedule ends after `steps` steps."""
@@ -97,7 +104,7 @@ class RunBuilder:
         self,
         rung: Rung,
         base: RunSpec,
-        ratio: float,
+        blend: Mixture,
         seed: int,
         steps: int,
         skip: Mapping[str, int],
@@ -106,18 +113,19 @@ class RunBuilder:
         """An unshared run of the whole schedule, from the base."""
         mixture = MixtureSpec(
             self.roles,
-            (MixturePhase(0, self.shares(ratio)),),
+            (MixturePhase(0, blend.shares),),
             seed,
             block=self.sweep.batch,
             skip=skip,
             skip_seed=base.mixture.seed,
             weights=self.given,
+            reweighting=self.reweighting,
         )
         schedule = self._schedule(cell.settings, cell.peak * rung.rate, steps, "cpt.budgets")
         evaluation = self.evaluation(steps)
         tokens = format_quantity(steps * self.sweep.tokens_per_step)
         run = self._run(
-            f"{rung.name}-r{ratio:.4g}-s{seed}{cell.label}-d{tokens}",
+            f"{rung.name}-{blend.label}-s{seed}{cell.label}-d{tokens}",
             "run",
             rung,
             mixture,

@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from dcpt.core.errors import DataError
-from dcpt.core.loss_table import LossTable
+from dcpt.core.loss_table import RUN, LossTable
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.core.symbols import DENSE
 from dcpt.run import store
+from dcpt.sweep.mixture_rows import SHARE
+from dcpt.sweep.mixtures import Mixture
 from dcpt.sweep.shares import DIGITS
 
 _MEASURED = ("step", "phase", "eval_set", "metric", "unit", "value", "sem", "n_eval_tokens")
@@ -23,7 +25,7 @@ TOKENIZER_DIGITS = 16
 _COPIED = (*_MEASURED, "eta", "S1", "S2", "tokens", "D", "r_seen")
 
 
-def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
+def collect(root: Path | str, runs: Sequence[RunSpec], mixed: bool = False) -> LossTable:
     """Gather the evaluations of the finished runs among `runs`.
 
     Runs that failed or were abandoned are left out; what they logged stays in their folders.
@@ -34,6 +36,9 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
         Folder of the sweep.
     runs : sequence of RunSpec
         The runs to look at.
+    mixed : bool
+        Whether the runs are those of a sweep of mixtures. Two mixtures may then have one r, so the table
+        tells runs apart by a column ``run``; it has a ``share:NAME`` for every corpus, empty for bases.
 
     Returns
     -------
@@ -70,11 +75,22 @@ def collect(root: Path | str, runs: Sequence[RunSpec]) -> LossTable:
                     "schedule": _text(run),
                     "base_schedule": "" if base is None else _text(base),
                     **{name: row[name] for name in _COPIED},
+                    **(_mixture_of(run) if mixed else {}),
                 }
             )
     if not rows:
         raise DataError(f"{root}: no run has finished yet.", hint="dcpt sweep run goes on where it stopped")
-    return LossTable.from_frame(pd.DataFrame(rows), where=str(root))
+    extras = [SHARE + name for name in runs[0].mixture.roles] if mixed else []
+    return LossTable.from_frame(pd.DataFrame(rows), where=str(root), extras=extras)
+
+
+def _mixture_of(run: RunSpec) -> dict[str, Any]:
+    """The independent run behind a row, and its shares; a base's are those of another phase."""
+    shares = run.mixture.phases[-1].shares
+    if run.kind == "base":
+        return {RUN: f"base-s{run.seed}", **{SHARE + name: None for name in shares}}
+    named = Mixture.of(shares).label
+    return {RUN: f"{named}-s{run.seed}", **{SHARE + name: share for name, share in shares.items()}}
 
 
 def _curve_before(run: RunSpec, folder: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dcpt.core.errors import ConfigError
@@ -12,6 +13,8 @@ from dcpt.sweep.builder import RunBuilder
 from dcpt.sweep.cells import cells_of
 from dcpt.sweep.grid import grid_runs
 from dcpt.sweep.ladder import Rung
+from dcpt.sweep.mixture_settings import MixtureDesign
+from dcpt.sweep.mixtures import Mixture, Region, mixtures_of, region_of, written
 from dcpt.sweep.spec import SweepSpec
 from dcpt.sweep.work import run_flops
 
@@ -30,12 +33,18 @@ class Design:
         Size name to its network.
     corpora : dict of str to Corpus
         The tokenised corpora.
+    mixtures : tuple of Mixture
+        What the runs are fed, in order: one per ratio, or those of a sweep of mixtures.
+    region : Region, optional
+        Where the mixtures of a sweep of mixtures may lie.
     """
 
     runs: tuple[RunSpec, ...]
     bases: dict[str, str]
     rungs: dict[str, Rung]
     corpora: dict[str, Corpus]
+    mixtures: tuple[Mixture, ...] = ()
+    region: Region | None = None
 
     @property
     def work(self) -> dict[str, float]:
@@ -48,7 +57,11 @@ class Design:
 
 
 def expand(
-    sweep: SweepSpec, corpora: Mapping[str, Corpus], rungs: Mapping[str, Rung], tokenizer_hash: str
+    sweep: SweepSpec,
+    corpora: Mapping[str, Corpus],
+    rungs: Mapping[str, Rung],
+    tokenizer_hash: str,
+    mixtures: Sequence[Mixture] | None = None,
 ) -> Design:
     """List the runs of a sweep.
 
@@ -62,6 +75,8 @@ def expand(
         Its sizes, the target's included.
     tokenizer_hash : str
         Hash of the tokenizer.
+    mixtures : sequence of Mixture, optional
+        What to train in a sweep of mixtures instead of those its file says: the rounds so far.
 
     Returns
     -------
@@ -73,19 +88,73 @@ def expand(
         When a budget is too short for its schedule, or a corpus too small for a run's tokens.
     """
     builder = RunBuilder(sweep, dict(corpora), dict(rungs), tokenizer_hash)
+    bases = {name: builder.base(rung) for name, rung in rungs.items()}
+    target = sweep.target.size.name if sweep.target is not None else None
+    proxies = {name: base for name, base in bases.items() if name != target}
+    if sweep.cpt.mixtures is None:
+        chosen, region = tuple(builder.at_ratio(ratio) for ratio in sweep.cpt.ratios), None
+        skips = _skips(builder, proxies, [blend.shares for blend in chosen])
+    else:
+        chosen, region, skips = _mixed(builder, proxies, mixtures)
     runs: list[RunSpec] = []
-    bases: dict[str, str] = {}
     for rung in rungs.values():
-        base = builder.base(rung)
-        bases[rung.name] = base.run_id
-        runs.append(base)
-        if sweep.target is not None and rung.name == sweep.target.size.name:
+        runs.append(bases[rung.name])
+        if rung.name == target:
             continue
-        for seed in rung.seeds or sweep.cpt.seeds:
-            for ratio in sweep.cpt.ratios:
-                runs.extend(grid_runs(builder, rung, base, ratio, seed))
+        for seed, blend in _seeded(rung.seeds or sweep.cpt.seeds, chosen):
+            runs.extend(grid_runs(builder, rung, bases[rung.name], blend, seed, skips[rung.name]))
     _refuse_twins(runs)
-    return Design(tuple(runs), bases, dict(rungs), dict(corpora))
+    ids = {name: base.run_id for name, base in bases.items()}
+    return Design(tuple(runs), ids, dict(rungs), dict(corpora), chosen, region)
+
+
+def _seeded(seeds: Sequence[int], blends: Sequence[Mixture]) -> list[tuple[int, Mixture]]:
+    """Every mixture with every seed of its own, seed by seed."""
+    pairs = [(seed, blend) for blend in blends for seed in blend.seeds(seeds)]
+    order = {seed: number for number, seed in enumerate(dict.fromkeys([*seeds, *(s for s, _ in pairs)]))}
+    return sorted(pairs, key=lambda pair: order[pair[0]])
+
+
+def _longest(builder: RunBuilder) -> int:
+    cells = cells_of(builder.sweep.cpt)
+    return max(builder.steps(tokens) for cell in cells for tokens in cell.budgets)
+
+
+def _skips(
+    builder: RunBuilder, bases: Mapping[str, RunSpec], needs: Sequence[Mapping[str, float]]
+) -> dict[str, dict[str, int]]:
+    longest = _longest(builder)
+    return {name: builder.held_back(base, needs, longest) for name, base in bases.items()}
+
+
+def _mixed(
+    builder: RunBuilder, bases: Mapping[str, RunSpec], mixtures: Sequence[Mixture] | None
+) -> tuple[tuple[Mixture, ...], Region, dict[str, dict[str, int]]]:
+    """Mixtures of a sweep of mixtures, where they may lie, and the windows held back for each size.
+
+    A design holds back for the most its bounds allow, whatever mixtures it comes to: those of a later round
+    must not change the runs of an earlier one.
+    """
+    settings, corpora = builder.sweep.cpt.mixtures, builder.corpora
+    design = settings if isinstance(settings, MixtureDesign) else None
+    if design is None:
+        free = region_of(None, corpora, dict.fromkeys(corpora, 1.0))
+        needs = [blend.shares for blend in mixtures_of(builder.sweep, free)]
+    else:
+        needs = [{name: design.bounds.get(name, (0.0, 1.0))[1] for name in corpora}]
+    skips = _skips(builder, bases, needs)
+    sequences = max(1, _longest(builder) * builder.sweep.batch)
+    if design is None:
+        return mixtures_of(builder.sweep, free), free, skips
+    supply = {
+        name: min(
+            [1.0] + [builder.supply.most(name, skip.get(name, 0)) / sequences for skip in skips.values()]
+        )
+        for name in corpora
+    }
+    # Rounded down: a share that is rounded up would be more than there is.
+    region = region_of(design, corpora, {name: math.floor(most * 1e6) / 1e6 for name, most in supply.items()})
+    return tuple(mixtures) if mixtures is not None else mixtures_of(builder.sweep, region), region, skips
 
 
 def _refuse_twins(runs: list[RunSpec]) -> None:
@@ -102,12 +171,16 @@ def _refuse_twins(runs: list[RunSpec]) -> None:
 
 
 def target_run(
-    design: Design, sweep: SweepSpec, size: str, r: float, tokens: float, seed: int = 0
+    design: Design, sweep: SweepSpec, size: str, r: float | Mapping[str, float], tokens: float, seed: int = 0
 ) -> RunSpec:
-    """One run of the sweep's (first) schedule on `size` at domain share `r`, from that size's base."""
+    """One run of the sweep's (first) schedule on `size`, from that size's base.
+
+    `r` is the domain share, or the shares of all corpora.
+    """
     any_run = design.runs[0]
     builder = RunBuilder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
     base = next(run for run in design.runs if run.run_id == design.bases[size])
     steps = builder.steps(tokens)
-    skip = builder.held_back(base, [r], steps)
-    return builder.whole(design.rungs[size], base, r, seed, steps, skip, cells_of(sweep.cpt)[0])
+    blend = builder.at_ratio(r) if isinstance(r, (int, float)) else Mixture.of(written(r, design.corpora))
+    skip = builder.held_back(base, [blend.shares], steps)
+    return builder.whole(design.rungs[size], base, blend, seed, steps, skip, cells_of(sweep.cpt)[0])

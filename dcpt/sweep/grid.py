@@ -1,4 +1,4 @@
-"""The runs of one size, ratio and seed: constant-rate trunks, and what branches from them or stands alone."""
+"""The runs of one size, mixture and seed: constant-rate trunks, their branches, and what stands alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dcpt.core.schedule import Schedule
 from dcpt.sweep.builder import RunBuilder
 from dcpt.sweep.cells import Cell, cells_of
 from dcpt.sweep.ladder import Rung
+from dcpt.sweep.mixtures import Mixture
 
 
 @dataclass
@@ -21,8 +22,10 @@ class _Plateau:
     branches: list[RunSpec] = field(default_factory=list)
 
 
-def grid_runs(builder: RunBuilder, rung: Rung, base: RunSpec, ratio: float, seed: int) -> list[RunSpec]:
-    """List the runs of a size at a ratio and a seed, trunks before their branches.
+def grid_runs(
+    builder: RunBuilder, rung: Rung, base: RunSpec, blend: Mixture, seed: int, skip: Mapping[str, int]
+) -> list[RunSpec]:
+    """List the runs of a size at a mixture and a seed, trunks before their branches.
 
     Schedules with one warm-up and peak share a constant-rate trunk, from which every decay of every budget
     branches; a constant schedule is that trunk, run to its own end.
@@ -35,24 +38,23 @@ def grid_runs(builder: RunBuilder, rung: Rung, base: RunSpec, ratio: float, seed
         The size.
     base : RunSpec
         Its base.
-    ratio : float
-        Domain share of tokens.
+    blend : Mixture
+        Shares of the corpora.
     seed : int
         Seed of the data order.
+    skip : mapping of str to int
+        Windows of the base to hold back: one answer for the whole sweep, since branches continue trunks and
+        runs are to differ in the mixture only.
 
     Returns
     -------
     list of RunSpec
     """
-    cpt = builder.sweep.cpt
-    cells = cells_of(cpt)
-    longest = max(builder.steps(tokens) for cell in cells for tokens in cell.budgets)
-    # One answer for the whole grid: branches continue trunks, and ratios are to differ in the ratio only.
-    skip = builder.held_back(base, cpt.ratios, longest)
+    cells = cells_of(builder.sweep.cpt)
     plateaus: dict[tuple[float, int, float], _Plateau] = {}
     alone: list[RunSpec] = []
     for cell in cells:
-        wholes = _wholes(builder, rung, base, ratio, seed, skip, cell)
+        wholes = _wholes(builder, rung, base, blend, seed, skip, cell)
         first = wholes[0].schedule
         plateau = plateaus.setdefault((first.peak, first.warmup, first.warmup_from), _Plateau(cell))
         if cell.settings.kind == "constant":
@@ -61,7 +63,7 @@ def grid_runs(builder: RunBuilder, rung: Rung, base: RunSpec, ratio: float, seed
             plateau.branches += wholes
         else:  # all decay, or another form: there is no plateau to share
             alone += wholes
-    shared = [run for plateau in plateaus.values() for run in _shared(plateau, rung, ratio, seed)]
+    shared = [run for plateau in plateaus.values() for run in _shared(plateau, rung, blend, seed)]
     return shared + alone
 
 
@@ -69,16 +71,16 @@ def _wholes(
     builder: RunBuilder,
     rung: Rung,
     base: RunSpec,
-    ratio: float,
+    blend: Mixture,
     seed: int,
     skip: Mapping[str, int],
     cell: Cell,
 ) -> list[RunSpec]:
     budgets = sorted({builder.steps(tokens) for tokens in cell.budgets})
-    return [builder.whole(rung, base, ratio, seed, steps, skip, cell) for steps in budgets]
+    return [builder.whole(rung, base, blend, seed, steps, skip, cell) for steps in budgets]
 
 
-def _shared(plateau: _Plateau, rung: Rung, ratio: float, seed: int) -> list[RunSpec]:
+def _shared(plateau: _Plateau, rung: Rung, blend: Mixture, seed: int) -> list[RunSpec]:
     """A trunk and its branches; without branches, a run of the constant rate."""
     # Every evaluation of a constant rate is the end of a constant-rate run of that length.
     ends = tuple(sorted({run.schedule.steps for run in plateau.constant}))
@@ -98,7 +100,7 @@ def _shared(plateau: _Plateau, rung: Rung, ratio: float, seed: int) -> list[RunS
     )
     trunk = replace(
         like,
-        slug=f"{rung.name}-r{ratio:.4g}-s{seed}{plateau.cell.peak_label}-trunk",
+        slug=f"{rung.name}-{blend.label}-s{seed}{plateau.cell.peak_label}-trunk",
         kind="trunk",
         schedule=schedule,
         evaluation=replace(like.evaluation, also_at=tuple(sorted({*splits, *ends})), ends=ends),

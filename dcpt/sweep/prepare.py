@@ -14,6 +14,9 @@ from dcpt.corpus.shards import Corpus
 from dcpt.run.lock import one_at_a_time
 from dcpt.sweep.expand import Design, expand
 from dcpt.sweep.ladder import Rung, build_rungs
+from dcpt.sweep.mixture_settings import MixtureDesign
+from dcpt.sweep.mixtures import Mixture, recommended, written
+from dcpt.sweep.rounds_file import read_rounds
 from dcpt.sweep.spec import SweepSpec, read_sweep
 from dcpt.sweep.supply import used_windows
 
@@ -98,10 +101,19 @@ def prepare(
         _check_heldout(corpora, spec.model.context)
         rungs = build_rungs(sizes, spec.model, info.vocab_size, info.eos_id, sources, root)
         _check_sizes(rungs)
-        design = expand(spec, corpora, rungs, info.tokenizer_hash)
+        done = read_rounds(root, list(corpora)) if isinstance(spec.cpt.mixtures, MixtureDesign) else None
+        so_far = done.mixtures if done is not None else None
+        design = expand(spec, corpora, rungs, info.tokenizer_hash, so_far)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", error.hint) from None
     return Sweep(spec, root, design, tuple(_notes(spec, design)))
+
+
+def with_mixtures(sweep: Sweep, mixtures: Sequence[Mixture]) -> Sweep:
+    """The same sweep with other mixtures than its file's: those of its rounds so far."""
+    design = sweep.design
+    again = expand(sweep.spec, design.corpora, design.rungs, design.runs[0].tokenizer_hash, mixtures)
+    return Sweep(sweep.spec, sweep.root, again, tuple(_notes(sweep.spec, again)))
 
 
 def _check_heldout(corpora: Mapping[str, Corpus], context: int) -> None:
@@ -140,8 +152,39 @@ def _notes(spec: SweepSpec, design: Design) -> list[str]:
         ]
     if len({rung.N for rung in design.rungs.values()}) < 4:
         notes.append("fewer than 4 sizes: extrapolation in N will be poor")
+    notes += _notes_on_mixtures(spec, design)
+    if spec.cpt.reweighting is not None:
+        notes.append(
+            "shares move inside a run: a corpus may be repeated more than its first share says; the tables "
+            "name the shares asked for; r_seen and the runs' journals say what was seen"
+        )
     if any(ratio in (0, 1) for ratio in spec.cpt.ratios):
         notes.append("ratios 0 and 1 jump away from the D-CPT law; fits leave them out and report them apart")
+    return notes
+
+
+def _notes_on_mixtures(spec: SweepSpec, design: Design) -> list[str]:
+    settings, region = spec.cpt.mixtures, design.region
+    if settings is None or region is None:
+        return []
+    notes, corpora = [], len(design.corpora)
+    count = len(design.mixtures)
+    if isinstance(settings, MixtureDesign) and len(settings.rounds) > 1:
+        count = max(count, sum(settings.rounds))
+    if count < recommended(corpora):
+        notes.append(
+            f"{count} mixtures of {corpora} corpora: at least {recommended(corpora)} are recommended, "
+            "3 for each corpus and 3 more"
+        )
+    for name, most in region.capped.items():
+        notes.append(
+            f"corpus {name!r}: at most {100 * most:.3g} % of a run, so that the longest makes no more than "
+            f"max_epochs = {spec.cpt.max_epochs:g} passes over it"
+        )
+    if isinstance(settings, MixtureDesign):
+        for name in settings.include:
+            if not region.holds(written(name, region.corpora)):
+                notes.append(f"the {name} mixture is outside the bounds and not among the design's")
     return notes
 
 

@@ -7,6 +7,7 @@ seconds each, is not in them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from dcpt.core.quantity import format_quantity
 from dcpt.cost.hardware import Hardware, get_hardware
 from dcpt.run import store
 from dcpt.run.machine import count_cores, count_gpus
-from dcpt.sweep.prepare import Sweep
+from dcpt.sweep.mixtures import Mixture
+from dcpt.sweep.prepare import Sweep, with_mixtures
 from dcpt.sweep.spec import SweepSpec
 
 
@@ -72,6 +74,27 @@ def price(sweep: Sweep) -> Price:
             }
         )
     return Price(pd.DataFrame(rows), hardware)
+
+
+def price_rounds(sweep: Sweep, mixtures: Sequence[Mixture], count: int) -> tuple[float, float]:
+    """FLOPs and likely device hours of rounds that come to `count` mixtures.
+
+    Those laid out so far are priced one by one; each of the others like the mean of these.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        A sweep of mixtures.
+    mixtures : sequence of Mixture
+        Those laid out.
+    count : int
+        Mixtures of all rounds.
+    """
+    now = with_mixtures(sweep, mixtures)
+    work = now.design.work
+    of_mixtures = sum(work[run.run_id] for run in now.design.runs if run.kind != "base")
+    flops = price(now).flops + of_mixtures * max(0, count - len(mixtures)) / max(1, len(mixtures))
+    return flops, get_hardware(sweep.spec.hardware).hours(flops)[1]
 
 
 def check_limit(sweep: Sweep, cost: Price, hours: float | None, confirmed: bool) -> None:

@@ -10,6 +10,7 @@ from dcpt.core.errors import DataError, RunError
 from dcpt.core.loss_table import LossTable
 from dcpt.run.local import Listener, Outcome, execute
 from dcpt.sweep.collect import collect
+from dcpt.sweep.mixture_rows import write_mixtures
 from dcpt.sweep.prepare import Sweep
 
 LOSSES = "losses.csv"
@@ -41,7 +42,7 @@ def run_sweep(
     listen: Listener | None = None,
     precision: str = "fp32",
 ) -> SweepResult:
-    """Bring every run of the sweep to its end and write ``losses.csv``.
+    """Bring every run of the sweep to its end and write ``losses.csv``, of mixtures ``mixtures.csv`` too.
 
     Parameters
     ----------
@@ -75,13 +76,21 @@ def run_sweep(
         outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen, precision)
     except (KeyboardInterrupt, DataError):
         with suppress(DataError):  # what stopped the sweep is the news, not what follows from it
-            collect(sweep.root, sweep.design.runs).write(sweep.root / LOSSES)
+            _write(sweep)
         raise
     if not outcome.finished:
         name, reason = next(iter({**outcome.abandoned, **outcome.failed}.items()))
         raise RunError(
             f"{sweep.root}: none of {len(sweep.design.runs)} runs finished; {name}: {reason.rstrip('.')}."
         )
-    table = collect(sweep.root, sweep.design.runs)
-    path = table.write(sweep.root / LOSSES)
-    return SweepResult(table, outcome, path)
+    return SweepResult(_write(sweep), outcome, sweep.root / LOSSES)
+
+
+def _write(sweep: Sweep) -> LossTable:
+    mixed = sweep.spec.cpt.mixtures is not None
+    table = collect(sweep.root, sweep.design.runs, mixed)
+    table.write(sweep.root / LOSSES)
+    if mixed:
+        with suppress(DataError):  # only bases have finished
+            write_mixtures(sweep.root, sweep.design.runs, table)
+    return table

@@ -12,6 +12,8 @@ from dcpt.core.settings import Settings, validate
 from dcpt.core.strict_yaml import read_yaml
 from dcpt.core.symbols import DENSE, DOMAIN, GENERAL
 from dcpt.corpus.spec import CorpusSpec, TokenizerSpec
+from dcpt.sweep.mixture_settings import MixtureSettings, without_tags
+from dcpt.sweep.reweighting_settings import ReweightingSettings
 from dcpt.sweep.schedule_settings import GridSchedule, Positive, ScheduleSettings
 
 SCHEMA_VERSION = 1
@@ -85,19 +87,23 @@ class BaseSettings(Settings):
 
 
 class CptSettings(Settings):
-    """The grid of continual pre-training: ratios, budgets, seeds, and one schedule or several.
+    """The grid of continual pre-training: ratios or mixtures, budgets, seeds, and one schedule or several.
 
+    `ratios` divide the tokens between the sides, each side's corpora by their weights; `mixtures` give every
+    corpus a share of its own. Give one of them. With `reweighting` they are where a run's shares begin.
     Give `schedule`, or `schedules` with a name each. Those that give no peak of their own are run at each
     of the `peaks`, those that give no budgets at each of the `budgets`.
     """
 
-    ratios: Annotated[tuple[float, ...], Field(min_length=1)]
+    ratios: Annotated[tuple[float, ...], Field(min_length=1)] = ()
+    mixtures: MixtureSettings | None = None
     budgets: tuple[Positive, ...] = ()
     schedule: ScheduleSettings | None = None
     schedules: tuple[GridSchedule, ...] = ()
     peaks: tuple[Positive, ...] = ()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     max_epochs: Positive = 4.0
+    reweighting: ReweightingSettings | None = None
 
     @field_validator("ratios", mode="before")
     @classmethod
@@ -125,6 +131,10 @@ class CptSettings(Settings):
 
     @model_validator(mode="after")
     def _schedules_or_one(self) -> CptSettings:
+        if not self.ratios and self.mixtures is None:
+            raise ConfigError("key 'ratios' is missing.", "ratios: [0.1, 0.3, 0.6], or mixtures: ...")
+        if self.ratios and self.mixtures is not None:
+            raise ConfigError("wanted exactly one of ratios and mixtures.")
         if (self.schedule is not None) == bool(self.schedules):
             raise ConfigError("wanted exactly one of schedule and schedules.")
         names = [schedule.name for schedule in self.schedules]
@@ -210,6 +220,11 @@ class SweepSpec(Settings):
         for role in (GENERAL, DOMAIN):
             if not any(corpus.role == role for corpus in self.corpora):
                 raise ConfigError(f"there is no {role} corpus; wanted at least one of each side.")
+        if self.cpt.mixtures is not None:
+            # In mixtures.csv a corpus and a pooled side of that name would be one column.
+            for role in (GENERAL, DOMAIN):
+                if role in names and sum(corpus.role == role for corpus in self.corpora) > 1:
+                    raise ConfigError(f"a corpus of several {role} ones cannot be called {role!r}.")
         if self.target and self.target.size.name in [size.name for size in self.model.sizes]:
             raise ConfigError(f"the target's size {self.target.size.name!r} is also a proxy size.")
         sizes = [*self.model.sizes, *([self.target.size] if self.target else [])]
@@ -235,4 +250,7 @@ def read_sweep(path: Path | str) -> SweepSpec:
     ConfigError
         Naming the file, the key, what was found and what was wanted.
     """
-    return validate(SweepSpec, read_yaml(path), str(path))
+    try:
+        return validate(SweepSpec, read_yaml(path), str(path))
+    except ConfigError as error:
+        raise ConfigError(without_tags(error.message), error.hint) from None

@@ -54,6 +54,10 @@ class Supply:
             and largest[name] <= (self.windows[name] - used) * self.max_epochs
         }
 
+    def most(self, name: str, skipped: int) -> float:
+        """Sequences one run may take of a corpus of which so many windows are held back."""
+        return (self.windows[name] - skipped) * self.max_epochs
+
     def check(self, run: RunSpec) -> None:
         """Refuse a run that needs more of a corpus than there is.
 

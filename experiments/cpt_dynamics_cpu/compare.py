@@ -42,15 +42,17 @@ EVERY = 64
 SIZES = {"w48": 83280.0, "w80": 238640.0}
 LAWS = {
     "general": (
-        "cpt-dynamics+replay-power",
+        "cpt-dynamics+replay",
+        "cpt-dynamics+replay+rate-power",
         "cpt-dynamics+replay-power+rate-power",
-        "cpt-dynamics-unknown-base+replay-power+rate-power",
+        "cpt-dynamics-unknown-base+replay+rate-power",
         "joint-general",
     ),
     "domain": (
         "cpt-dynamics+share-clock",
-        "cpt-dynamics+replay-saturating+rate-power",
         "cpt-dynamics+share-clock+rate-power",
+        "cpt-dynamics+replay+rate-power",
+        "cpt-dynamics+replay-saturating+rate-power",
         "joint-domain",
     ),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import fcntl
 import io
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,6 +66,16 @@ class Answer:
         return document
 
 
+@cache
+def built_command() -> Any:
+    """The commands as they are called; a process builds them at every start."""
+    import typer.main
+
+    from dcpt.cli.main import app
+
+    return typer.main.get_command(app)
+
+
 def call_in_process(*words: str, defaults: Mapping[str, Any] | None = None) -> Answer:
     """Run ``dcpt WORDS`` through its entry point in this process.
 
@@ -75,8 +86,7 @@ def call_in_process(*words: str, defaults: Mapping[str, Any] | None = None) -> A
     out, err = io.StringIO(), io.StringIO()
     patch = pytest.MonkeyPatch()
     patch.setattr(sys, "argv", ["dcpt", *words])
-    if defaults:
-        patch.setattr(entry, "app", partial(entry.app, default_map=defaults))
+    patch.setattr(entry, "app", partial(built_command(), default_map=dict(defaults or {})))
     try:
         with redirect_stdout(out), redirect_stderr(err):
             try:
@@ -109,16 +119,16 @@ def process() -> Callable[..., Answer]:
     return call_process
 
 
-@pytest.fixture(scope="session")
-def synthetic() -> ModuleType:
-    """Fits whose truth is known, without any fitting."""
-    path = Path(__file__).resolve().parents[1] / "unit" / "plan" / "synthetic.py"
-    spec = importlib.util.spec_from_file_location("synthetic_fits", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are written with empty pictures: drawing takes most of the time, and other tests look at them."""
+    from dcpt.report import figures
+
+    def render(name: str, draw: Any, folder: Path, *, alt: str, **look: Any) -> figures.Figure:
+        look.pop("size", None)
+        return figures.Figure("data:,", "data:,", alt, **look)
+
+    monkeypatch.setattr(figures, "render", render)
 
 
 @pytest.fixture
@@ -147,10 +157,17 @@ def fits(folder: Path, losses: Path, synthetic: ModuleType) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of models of a few thousand parameters, every run finished."""
-    root = lay_out_sweep(tmp_path_factory.mktemp("trained") / "experiments" / "mine")
-    done = call_process("sweep", "run", str(root), "--slots", "1", "--json")
-    assert done.code == 0, done.err
+    """A sweep of models of a few thousand parameters, every run finished; one for all of xdist's workers."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    root, finished = base / "trained" / "experiments" / "mine", base / "trained" / "finished"
+    with open(base / "trained.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            done = call_in_process("sweep", "run", str(lay_out_sweep(root)), "--slots", "1", "--json")
+            assert done.code == 0, done.err
+            finished.touch()
     return root
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,21 +15,8 @@ S = "wsd(peak=1e-3, steps=300, warmup=10, decay=20%)"
 QUICK = ("--bootstrap", "4", "--no-holdouts")
 
 
-def load_world() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "unit" / "fit" / "loss_curves" / "curve_world.py"
-    spec = importlib.util.spec_from_file_location("curve_world", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-world = load_world()
-
-
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, call: Callable[..., Any]) -> Path:
+def kept(tmp_path_factory: pytest.TempPathFactory, world: ModuleType, call: Callable[..., Any]) -> Path:
     """A folder with fits of both sides to curves of three mixtures, and the document about them."""
     folder = tmp_path_factory.mktemp("curves")
     world.table((0.3, 0.6, 0.9)).to_csv(folder / "curves.csv", index=False)
@@ -42,7 +28,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, call: Callable[..., Any]) -> 
 
 
 @pytest.fixture(scope="module")
-def joint(tmp_path_factory: pytest.TempPathFactory, call: Callable[..., Any]) -> Path:
+def joint(tmp_path_factory: pytest.TempPathFactory, world: ModuleType, call: Callable[..., Any]) -> Path:
     """One folder with joint-general and joint-domain, each of its side, from bases of two sizes."""
     folder = tmp_path_factory.mktemp("joint")
     parts = [world.table((0.3, 0.6, 0.9)), world.table((0.3, 0.6, 0.9), seed=1)]
@@ -74,7 +60,7 @@ def ask(kept: Path, call: Callable[..., Any], tmp_path: Path) -> Callable[..., A
     return run
 
 
-def test_one_document_says_all_of_a_fit(kept: Path) -> None:
+def test_one_document_says_all_of_a_fit(kept: Path, world: ModuleType) -> None:
     document = json.loads((kept / "document.json").read_text())
     assert (document["schema_version"], document["kind"]) == (1, "curve-fit")
     assert [fit["eval_set"] for fit in document["fits"]] == ["general/dense", "domain/dense"]
@@ -90,7 +76,7 @@ def test_one_document_says_all_of_a_fit(kept: Path) -> None:
 
 
 def test_a_prediction_is_that_of_the_law_that_made_the_losses(
-    kept: Path, call: Callable[..., Any], tmp_path: Path
+    kept: Path, world: ModuleType, call: Callable[..., Any], tmp_path: Path
 ) -> None:
     from dcpt.core.schedule_joined import JoinedSchedule
     from dcpt.core.schedule_text import parse_schedule
@@ -168,7 +154,7 @@ def test_the_best_rates_are_a_file_that_is_a_schedule(
 
 
 def test_joint_laws_start_from_the_bases_of_the_fitted_curves(
-    joint: Path, call: Callable[..., Any], tmp_path: Path
+    joint: Path, world: ModuleType, call: Callable[..., Any], tmp_path: Path
 ) -> None:
     table = pd.read_csv(joint / "curves.csv")
     base = table[(table["phase"] == "base") & (table["N"] == world.N)].set_index("eval_set")["value"]
@@ -207,7 +193,9 @@ def test_constants_that_a_joint_law_cannot_take(
     assert said in answer.err
 
 
-def test_laws_are_ranked_and_scored_on_curves_left_out(folder: Path, call: Callable[..., Any]) -> None:
+def test_laws_are_ranked_and_scored_on_curves_left_out(
+    folder: Path, world: ModuleType, call: Callable[..., Any]
+) -> None:
     from dcpt.core.schedule import Schedule
 
     (folder / "logs").mkdir()
@@ -233,7 +221,9 @@ def test_laws_are_ranked_and_scored_on_curves_left_out(folder: Path, call: Calla
     assert "not fitted: mean absolute error" in text.out
 
 
-def test_auto_curve_keeps_what_predicts_best(folder: Path, call: Callable[..., Any]) -> None:
+def test_auto_curve_keeps_what_predicts_best(
+    folder: Path, world: ModuleType, call: Callable[..., Any]
+) -> None:
     world.table().to_csv("curves.csv", index=False)
     words = (
         "--law",
@@ -252,7 +242,7 @@ def test_auto_curve_keeps_what_predicts_best(folder: Path, call: Callable[..., A
     assert answer.code == 0, answer.err
     (found,) = answer.document["sets"]
     assert all(name.startswith("cpt-dynamics") for name in found["best"])
-    assert found["choice"][0]["name"] == " & ".join(found["best"])
+    assert set(found["best"]) <= {row["name"] for row in found["choice"]}
     assert {fit["law"] for fit in answer.document["fits"]} >= set(found["best"])
     assert call("predict", "fits", "--schedule", S).code == 0
     for words in (("predict", "--at", "N=1,D=1"), ("plan", "--at", "N=1,D=1", "--keep", "general <= 3")):
@@ -271,38 +261,6 @@ def test_laws_of_curves_are_listed_and_shown(call: Callable[..., Any]) -> None:
     text = call("laws", "cpt-dynamics").out
     assert "S1cpt" in text
     assert "arXiv:2505.07796" in text
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (("fit", "curves.csv", "--law", "cpt-dynamic"), 2, "did you mean 'cpt-dynamics'"),
-        (("fit", "curves.csv", "--law", "momentun"), 2, "did you mean 'momentum'"),
-        (("fit", "curves.csv", "--law", "momentum", "--law", "d-cpt"), 2, "wanted laws of one kind"),
-        (("fit", "curves.csv", "--law", "momentum", "--tie", "A=L0"), 2, "--tie means nothing"),
-        (("fit", "curves.csv", "--law", "d-cpt", "--warmup", "10"), 2, "--warmup speaks of loss curves"),
-        (("fit", "curves.csv", "--law", "momentum", "--fix", "lambda=1"), 2, "'lambda' is no parameter"),
-        (("fit", "curves.csv", "--law", "momentum", "--train", "nothing"), 2, "no curve is named 'nothing'"),
-        (("fit", "curves.csv", "--law", "momentum", "--eval-set", "law"), 2, "--eval-set law: is not there"),
-        (("fit", "curves.csv", "--law", "momentum", "--side", "left"), 2, "wanted general or domain"),
-        (("fit", "curves.csv", "--law", "momentum", "--map", "eta=rate"), 3, "column 'rate', mapped to eta"),
-        (("fit", "curves.csv", "--law", "momentum", "--figure", "a.gif"), 2, "wanted a file ending in .svg"),
-        (("fit", "curves.csv", "--law", "joint-domain", "--side", "general"), 2, "is for the domain loss"),
-        (("fit", "nowhere", "--law", "momentum"), 3, "nowhere"),
-        (("predict", "fits", "--schedule", S), 3, "asks fits of loss curves"),
-        (("predict", "fits", "--steps", "100"), 2, "--steps speaks of loss curves"),
-        (("plan", "fits", "--schedule", S, "--ask", "aneal-share"), 2, "did you mean 'anneal-share'"),
-        (("plan", "fits", "--schedule", S, "--keep", "general <= +2%"), 2, "--keep means nothing"),
-    ],
-)  # fmt: skip
-def test_mistakes_are_one_sentence(
-    folder: Path, call: Callable[..., Any], words: tuple[str, ...], code: int, said: str
-) -> None:
-    world.table().to_csv("curves.csv", index=False)
-    answer = call(*words)
-    assert (answer.code, answer.out) == (code, "")
-    assert said in answer.err
-    assert "Traceback" not in answer.err
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from dcpt.corpus import embedded
 from dcpt.fit import fit
 
 
 @pytest.fixture
-def ready(trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A demo whose shared runs are finished, and whose fits are quick."""
-    monkeypatch.setattr(fit, "fit_table", functools.partial(fit.fit_table, laws=("d-cpt",), bootstrap=0))
+def ready(trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, no_pictures: None) -> Path:
+    """A demo whose shared runs are finished, and whose fits and pages are quick."""
+    quick = functools.partial(fit.fit_table, laws=("d-cpt",), bootstrap=0, holdouts=False)
+    monkeypatch.setattr(fit, "fit_table", quick)
     return Path(shutil.move(trained, folder / "experiments" / "demo"))
 
 
@@ -98,7 +100,12 @@ def test_a_launch_is_written_down_before_it_starts(
     assert json.loads((fits / "launch.json").read_text()) == document
 
 
-def test_the_default_stays_under_its_limit(folder: Path, call: Callable[..., Any]) -> None:
+def test_the_default_stays_under_its_limit(
+    folder: Path, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an eighth of the library: the cost follows from the runs, and less text only makes more epochs."""
+    files = embedded.library_files()
+    monkeypatch.setattr(embedded, "library_files", lambda: files[::8])
     answer = call("demo", "--dry-run")
     assert answer.code == 0
     assert "BudgetError" not in answer.err

@@ -16,8 +16,8 @@ import typer.main
 
 from dcpt.cli.main import app
 
-QUICK = {"fit": {"bootstrap": 4}}
-"""Examples run as they are typed; only the number of refits is smaller."""
+QUICK = {"fit": {"bootstrap": 4, "holdouts": False}}
+"""Examples run as they are typed; only there are fewer refits, and none with rows left out."""
 
 
 def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -42,7 +42,7 @@ def example_of(text: str) -> list[str]:
 
 
 def test_every_command_is_looked_at() -> None:
-    assert len(ALL) == 1 + 12 + 4 + 1 + 1
+    assert len(ALL) == 1 + 14 + 5 + 1 + 1 + 1
 
 
 @pytest.mark.parametrize("words", ALL, ids=lambda words: "-".join(words) or "dcpt")
@@ -142,14 +142,18 @@ def test_doctor(folder: Path, call: Callable[..., Any]) -> None:
 
 
 def test_demo(
-    trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, example: Callable[..., Any]
+    trained: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_pictures: None,
+    example: Callable[..., Any],
 ) -> None:
     """On a sweep file that is there already, with the shared runs done: fit, plan, launch to report."""
     import functools
 
     from dcpt.fit import fit
 
-    monkeypatch.setattr(fit, "fit_table", functools.partial(fit.fit_table, bootstrap=4))
+    monkeypatch.setattr(fit, "fit_table", functools.partial(fit.fit_table, **QUICK["fit"]))
     shutil.move(trained, folder / "experiments" / "demo")
     answer = example("demo")
     stages = [line.split()[0] for line in answer.out.splitlines()]

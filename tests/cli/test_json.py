@@ -70,7 +70,9 @@ def test_sweep_that_is_finished(call: Callable[..., Any], trained: Path) -> None
     assert {run["status"] for run in status["runs"]} == {"finished"}
 
 
-def test_from_fits_to_report(call: Callable[..., Any], fits: Path, sweep: Path, losses: Path) -> None:
+def test_from_fits_to_report(
+    call: Callable[..., Any], fits: Path, sweep: Path, losses: Path, no_pictures: None
+) -> None:
     plan = check(call("plan", "fits/mine", *AT, "--json"), "plan")
     assert plan["path"] == "fits/mine/plan.json"
     assert 0.1 <= plan["r"] <= 0.9

@@ -20,11 +20,10 @@ def test_round_trip(fits: Path, call: Callable[..., Any], synthetic: ModuleType)
     answer = call("plan", "fits/mine", *AT, "--json")
     loaded = Plan.load(fits)
     written = json.loads((fits / "plan.json").read_text())
-    printed = {name: value for name, value in answer.document.items() if name not in ("kind", "path")}
-    assert printed == written
-    assert json.loads(json.dumps(loaded.to_dict())) == {
-        k: v for k, v in written.items() if k != "schema_version"
-    }
+    written_by = {"kind", "path", "schema_version"}
+    assert written.pop("schema_version") == 2
+    assert {name: value for name, value in answer.document.items() if name not in written_by} == written
+    assert json.loads(json.dumps(loaded.to_dict())) == written
     loaded.save(fits / "again.json")
     assert (fits / "again.json").read_bytes() == (fits / "plan.json").read_bytes()
     assert Plan.load(fits / "again.json").fingerprint == loaded.fingerprint
@@ -54,7 +53,7 @@ def test_a_sweep_file_gives_the_target(fits: Path, sweep: Path, call: Callable[.
     answer = call("plan", "fits/mine", "--sweep", "experiments/mine", "--json")
     assert answer.code == 0, answer.err
     objective = answer.document["objective"]
-    assert (objective["N"], objective["D"], objective["keep"]) == (1000576, 640, "general <= 9")
+    assert (objective["N"], objective["D"], objective["keep"]) == (1000576, 640, ["general <= 9"])
 
 
 def test_the_page_leaves_out_what_belongs_to_other_fits(
@@ -78,3 +77,108 @@ def test_the_page_leaves_out_what_belongs_to_other_fits(
     assert (answer.code, answer.out) == (0, "fits/mine/report.html\n")
     assert "plan.json was made from other fits and is left out" in answer.err
     assert drawn == [(True, True), (True, False), (False, False)]
+
+
+def test_what_if_prints_a_table_and_writes_nothing(fits: Path, call: Callable[..., Any]) -> None:
+    for axis, values in (("r", "0.2,0.5"), ("D", "1M,2M"), ("N", "0.5M,1M"), ("keep", "+4%,+6%")):
+        answer = call("plan", "fits/mine", *AT, "--sweep", axis, "--values", values)
+        assert answer.code == 0, answer.err
+        lines = answer.out.strip().splitlines()
+        assert lines[0].startswith("lowest domain loss of 1M parameters after 2M tokens")
+        assert len(lines) == 2 + 1 + 2
+        assert lines[2].split()[0] == axis
+        document = call("plan", "fits/mine", *AT, "--sweep", axis, "--values", values, "--json").document
+        assert (document["kind"], document["axis"], len(document["rows"])) == ("what-if", axis, 2)
+        assert document["rows"][1]["domain"] > 0
+    assert not (fits / "plan.json").exists()
+
+
+def test_tokens_along_the_critical_ratio_give_its_law(fits: Path, call: Callable[..., Any]) -> None:
+    keep = ("--at", "N=1M,D=2M", "--keep", "general <= 3.25", "--values", "0.7M,1M,1.3M,1.7M")
+    document = call("plan", "fits/mine", *keep, "--sweep", "D", "--json").document
+    law = document["critical_law"]
+    inner = [row for row in document["rows"] if row["r_max"] is not None and 0.1001 < row["r_max"] < 0.8999]
+    assert len(inner) >= 3
+    for row in inner:
+        predicted = law["a"] * (row["D"] / law["unit"]) ** law["s"] + law["b"]
+        assert predicted == pytest.approx(row["r_max"], abs=max(2 * law["miss"], 1e-6))
+
+
+def test_flags_say_what_a_file_says(fits: Path, call: Callable[..., Any]) -> None:
+    Path("objective.yaml").write_text(
+        "N: 1M\nkeep: [general <= +5%]\nminimise: 0.8*domain + 0.2*general\n"
+        "pools: {domain: 1M, general: 9M}\n"
+        "epochs: {domain: 3}\nD_max: 2M\nr_now: 0.3\ngeneral_now: {general: 3.4}\n"
+    )
+    flags = ("--at", "N=1M", "--keep", "general <= +5%", "--weight", "domain=0.8,general=0.2")
+    flags += (
+        "--pool",
+        "domain=1M,general=9M",
+        "--epochs",
+        "domain=3",
+        "--max-tokens",
+        "2M",
+        "--now",
+        "r=0.3",
+    )
+    flags += ("--general-now", "general=3.4")
+    assert call("plan", "fits/mine", *flags, "-o", "a.json").code == 0
+    assert call("plan", "fits/mine", "--objective", "objective.yaml", "-o", "b.json").code == 0
+    assert Path("a.json").read_text() == Path("b.json").read_text()
+    answer = call("plan", "fits/mine", "--budget", "flops=7.2e12", "--sizes", "0.5M,1M",
+                  "--minimise", "0.5*domain + 0.5*general", "-o", "c.json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert Plan.load("c.json").objective.sizes == (0.5e6, 1e6)
+    assert "mix in use" in call("plan", "fits/mine", *AT, "--now", "0.4").out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--at", "N=1M,D=2M", "--keep", "general <= -30%"), 4, "the nearest that can be kept: 'general <= "),
+        (
+            ("--at", "N=1M,D=2M", "--keep", "general <= +5%", "--r-min", "0.7", "--r-max", "0.6"),
+            2,
+            "r_min below",
+        ),
+        (("--at", "N=1M", "--pool", "domain=0", "--keep", "general <= +5%"), 2, "holds no tokens"),
+        (("--at", "N=1M", "--keep", "general <= +5%"), 2, "D is not given"),
+        (("--at", "N=1M,D=2M", "--keep", "wiki <= +5%"), 2, "nothing is fitted on 'wiki'"),
+        (("--at", "N=1M,D=2M", "--minimise", "domain", "--weight", "domain=1"), 2, "one of them"),
+        ((*AT, "--values", "1"), 2, "--values means nothing"),
+        (
+            ("--at", "N=1M,D=2M", "--keep", "general <= +5%", "--sweep", "r", "-o", "x.json"),
+            2,
+            "writes no plan",
+        ),
+        ((*AT, "--pool", "5B"), 2, "domain=5B,general=100B"),
+        (
+            ("--at", "N=1M,D=2M", "--keep", "general <= +5%", "--metric", "bpb"),
+            2,
+            "nothing is fitted on 'bpb'",
+        ),
+        (("--at", "N=1M,D=2M", "--budget", "flops=1e13"), 2, "leave N or D out"),
+        (("--budget", "gpu_hours=1,hardware=abacus"), 2, "'abacus' is unknown"),
+        (("--budget", "flops=10", "--minimise", "0.5*domain+0.5*general"), 4, "budget"),
+        (("--at", "N=0.5M,D=1M", "--keep", "general <= 3.37", "--strict"), 5, ""),
+    ],
+)
+def test_bad_questions_get_a_sentence_and_an_exit_code(
+    fits: Path, call: Callable[..., Any], words: tuple[str, ...], code: int, said: str
+) -> None:
+    answer = call("plan", "fits/mine", *words)
+    assert (answer.code, said in answer.err) == (code, True), answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_target_outside_the_fitted_range_is_flagged_and_refused_under_strict(
+    folder: Path, call: Callable[..., Any], synthetic: ModuleType
+) -> None:
+    synthetic.fits(spread=0.001, noise=0.001, held_out=0.002).save(folder / "sound")
+    inside = ("--at", "N=0.5M,D=1M", "--keep", "general <= 3.37")
+    assert call("plan", "sound", *inside, "--strict").code == 0
+    outside = ("--at", "N=1.2M,D=1M", "--keep", "general <= 3.24", "--force")
+    answer = call("plan", "sound", *outside)
+    assert (answer.code, "2.0 times above the fitted range" in answer.out) == (0, True)
+    assert "Supported" in answer.out
+    assert call("plan", "sound", *outside, "--strict").code == 5

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.curve import Curve, RateHistory
 from dcpt.core.errors import ConfigError
+from dcpt.fit.doubt import FitWarning
 from dcpt.fit.loss_curves.curve_score import CurveScore, score_curves
-from dcpt.fit.loss_curves.doubt import CurveWarning
 from dcpt.fit.loss_curves.guards import prediction_doubts
 from dcpt.fit.loss_curves.interval import loss_interval, loss_spread
 from dcpt.fit.loss_curves.solve import Status
@@ -57,7 +57,7 @@ class CurveFit:
         Parameters refitted to resamples, in the law's order.
     draws_converged : float
         Share of the refits that settled.
-    warnings : tuple of CurveWarning
+    warnings : tuple of FitWarning
         Reasons for doubt.
     ranges : mapping
         "peak", "cpt_peak" (where a switch is known), "horizon" (steps), "area" (largest S1) and every given
@@ -91,7 +91,7 @@ class CurveFit:
     held_out: float | None
     draws: Array
     draws_converged: float
-    warnings: tuple[CurveWarning, ...]
+    warnings: tuple[FitWarning, ...]
     ranges: Mapping[str, tuple[float, float]]
     curves: tuple[str, ...]
     rows: int
@@ -168,7 +168,7 @@ class CurveFit:
             part = self.law.part(history, rows, known, side=self.side)
             yield Features((part,), np.zeros(len(rows), dtype=np.int64))
 
-    def doubts(self, where: Curve | RateHistory, steps: ArrayLike | None = None) -> tuple[CurveWarning, ...]:
+    def doubts(self, where: Curve | RateHistory, steps: ArrayLike | None = None) -> tuple[FitWarning, ...]:
         """Reasons not to lean on a prediction along this history."""
         history, wanted, _ = _place(where, steps, None)
         upto = history.up_to(int(wanted.max()))

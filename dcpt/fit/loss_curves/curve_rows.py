@@ -15,6 +15,7 @@ from dcpt.core.errors import DataError
 from dcpt.core.schedule_table import RATE_NAMES, STEP_NAMES
 from dcpt.core.symbols import GENERAL, ROLES
 from dcpt.core.table_rows import RUN, SCHEDULES, role_of
+from dcpt.fit.loss_curves.run_table import beside_losses
 from dcpt.ingest.csv_table import read_cells
 from dcpt.ingest.reading import Reading
 from dcpt.ingest.row_filter import keep_rows
@@ -68,7 +69,8 @@ def read_curve_rows(path: Path | str, reading: Reading, metric: str = "loss") ->
     """Read losses along runs from a file, or from all files of a folder.
 
     Columns are step, value, run_id and, of the rate in force, eta or schedule and base_schedule (text); step,
-    eta and value may also be called what logs call them. Without a column of runs every file is one.
+    eta and value may also be called what logs call them. Without a column of runs every file is one. A table
+    of runs in a folder is joined to the losses (`dcpt.fit.loss_curves.run_table`).
 
     Parameters
     ----------
@@ -88,11 +90,16 @@ def read_curve_rows(path: Path | str, reading: Reading, metric: str = "loss") ->
     files = _files_of(path) if path.is_dir() else [path]
     notes: list[str] = []
     dropped: dict[str, int] = {}
-    frames = []
+    tables = []
     for file in files:
         found, said = read_cells(file, reading)
         notes += said
-        frames.append(_rows_of(found, file, reading, metric, dropped))
+        tables.append((file.name, found))
+    if len(tables) > 1:
+        tables, said = beside_losses(tables, reading, VALUE_NAMES)
+        notes += said
+    folder = {file.name: file for file in files}
+    frames = [_rows_of(found, folder[name], reading, metric, dropped) for name, found in tables]
     frame = pd.concat(frames, ignore_index=True)
     check_roles(reading.roles, frame["eval_set"].unique(), path)
     return CurveRows(_once(frame, dropped), tuple(dict.fromkeys(notes)), dropped)

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from dcpt.core.curve import Curve
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.files import content_hash
+from dcpt.fit.doubt import FitWarning
 from dcpt.fit.law_fit_json import round_draws
 from dcpt.fit.loss_curves.curve_fit import CurveFit
 from dcpt.fit.loss_curves.curve_score import score_curves
-from dcpt.fit.loss_curves.doubt import CurveWarning
 from dcpt.fit.loss_curves.folds import held_out_error
 from dcpt.fit.loss_curves.guards import data_doubts
 from dcpt.fit.loss_curves.identified import identified_doubts
@@ -189,9 +189,9 @@ def curve_problem(
     return CurveProblem(law, law.prepare(curves), measured, delta, fixed or {}, flat)
 
 
-def _status(problem: CurveProblem, solution: CurveSolution, converged: float) -> Iterator[CurveWarning]:
+def _status(problem: CurveProblem, solution: CurveSolution, converged: float) -> Iterator[FitWarning]:
     if solution.status == "max_iter":
-        yield CurveWarning(
+        yield FitWarning(
             "max_iter", "The solver stopped before it converged; the values are not the optimum."
         )
     limit = problem.law.log_limit
@@ -199,26 +199,26 @@ def _status(problem: CurveProblem, solution: CurveSolution, converged: float) ->
         if name == limit and problem.psi(solution.point.u)[name] < LOG_LIMIT:
             continue  # said by the log limit
         on = "at 0: its term is off" if name in problem.law.linear_names else "on its bound"
-        yield CurveWarning("bound_hit", f"{name} sits {on}; the data do not hold it inside.", (name,))
+        yield FitWarning("bound_hit", f"{name} sits {on}; the data do not hold it inside.", (name,))
     if solution.starts > 1 and solution.agree < 2:
-        yield CurveWarning(
+        yield FitWarning(
             "starts_disagree",
             f"Only one of {solution.starts} starts ends in the best optimum; there may be a better one.",
         )
     if converged < 0.95:
-        yield CurveWarning("bootstrap", f"Only {100 * converged:.0f} % of the refits converged.")
+        yield FitWarning("bootstrap", f"Only {100 * converged:.0f} % of the refits converged.")
 
 
 def _log_limit(
     law: CurveLaw, params: Mapping[str, float], fixed: Mapping[str, float], draws: Array
-) -> Iterator[CurveWarning]:
+) -> Iterator[FitWarning]:
     name = law.log_limit
     if not name or name in fixed:
         return
     share = float((draws[:, law.names.index(name)] < LOG_LIMIT).mean()) if len(draws) else 0.0
     if params[name] < LOG_LIMIT or share > 0.25:
         also = f" ({100 * share:.0f} % of the refits below {LOG_LIMIT:g})" if len(draws) else ""
-        yield CurveWarning(
+        yield FitWarning(
             "log_limit",
             f"{name} = {params[name]:.3g}{also}: the power is not told from a logarithm, so that the data "
             f"give the product of size and {name} (the parameter that is reported) and neither factor.",

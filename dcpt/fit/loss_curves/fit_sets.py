@@ -20,8 +20,9 @@ from dcpt.fit.loss_curves.fit import fit_curves
 from dcpt.laws.curves import CurveLaw
 from dcpt.laws.curves.cpt_dynamics import DEFAULT_LAWS
 
-KERNELS = ("", "+intrinsic-power", "+rate-power")
-"""Annealing kernels that the laws of continual pre-training are tried with by default."""
+KERNELS = ("+rate-power", "+intrinsic-power", "")
+"""Annealing kernels that the laws of continual pre-training are tried with by default; the first erred least
+on schedules that were not fitted (experiments/cpt_dynamics_cpu/kernels.py)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class SetFits:
     best : tuple of str
         Laws whose mean is the prediction: one, or the members of an average.
     choice : tuple of mapping
-        Candidates that were compared on parts of the curves left out, best first: name, error, tied, folds;
+        Candidates compared on parts of the curves left out, least error first: name, error, tied, folds;
         empty when one law was named.
     tests : mapping
         Law, or average, to one row per curve that was not fitted: name, losses, mae, rmse, mape, worst and
@@ -79,6 +80,8 @@ class SetFits:
         """The best fit of one law, for questions that an average has no answer to."""
         if law is not None:
             return self.get(law)
+        if len(self.best) == 1:
+            return self.get(self.best[0])
         ranked = [str(row["name"]) for row in self.choice]
         there = {fit.law.name for fit in self.fits}
         return self.get(
@@ -104,7 +107,7 @@ def candidates(curves: Sequence[Curve]) -> tuple[str, ...]:
         return tuple(f"{stem}{kernel}" for kernel in KERNELS)
     factor = DEFAULT_LAWS[curves[0].side].removeprefix("cpt-dynamics")
     others = (law.removeprefix("cpt-dynamics") for law in DEFAULT_LAWS.values())
-    rest = tuple(f"{stem}{other}" for other in others if other != factor)
+    rest = tuple(f"{stem}{other}{KERNELS[0]}" for other in others if other != factor)
     return (*(f"{stem}{factor}{kernel}" for kernel in KERNELS), *rest)
 
 
@@ -134,7 +137,8 @@ def fit_set(
         Curves of the same set that the fits are scored on, at losses that no fitted curve has; they play no
         part in the choice.
     only_best : bool
-        Keep what predicts best, and the best single law, instead of every law.
+        Keep what predicts best, and the best single law, instead of every law; the first law is expected to
+        be the best, as those of `candidates` are.
     delta, bootstrap, seed, fixed, holdout
         As in `fit_curves`; a fixed parameter is held in the laws that have it.
 
@@ -159,10 +163,10 @@ def fit_set(
     choice: tuple[Mapping[str, Any], ...] = ()
     refused: Mapping[str, str] = {}
     if len(laws) > 1:
-        found = choose_law(curves, laws, delta=delta, fixed=held)
+        found = choose_law(curves, laws, expected=only_best, delta=delta, fixed=held)
         refused = found.refused
         choice = _plain(found.table.to_dict("records"), found.folds)
-        best = tuple(str(choice[0]["name"]).split(" & "))
+        best = tuple(found.best.name.split(" & "))
         if only_best:
             singles = [str(row["name"]) for row in choice if " & " not in str(row["name"])]
             kept = [law for law in laws if law.name in {*best, *singles[:1]}]

@@ -19,6 +19,9 @@ Mask = NDArray[np.bool_]
 EARLY = (0.5, 0.7)
 """Shares of a curve's forward area that are kept when its late part is left out."""
 
+MOST_FOLDS = 20
+"""Curves beyond which several are left out together: a refit of many curves reads all of them again."""
+
 _STEPS, _SETTLED = 25, 1e-3
 
 
@@ -29,7 +32,7 @@ class Fold:
     Attributes
     ----------
     name : str
-        The schedule, or the part of the curves, left out.
+        The curves, or the part of them, left out.
     out : ndarray of bool, shape (n,)
         Rows left out.
     """
@@ -41,35 +44,32 @@ class Fold:
 def folds_of(curves: Sequence[Curve]) -> tuple[Fold, ...]:
     """The folds of some curves: each in turn where two or more remain, one with a decay; else late parts.
 
+    Of more than `MOST_FOLDS` curves several are left out together, spread over the order they stand in.
     Losses that a left-out curve shares with another, as branches of one run do, stay in. Late parts are left
     out only where the early parts hold a decay of their own: without one they say nothing of the gain of a
     fall. There may be no fold at all.
     """
     if len(curves) > 2:
         folds = []
-        for index, curve in enumerate(curves):
-            rest = [other for other in curves if other is not curve]
-            if any(decays(other.history.up_to(int(other.steps[-1]))) for other in rest):
-                folds.append(Fold(curve.name, _own_rows(curves, index)))
+        falling = [decays(curve.history.up_to(int(curve.steps[-1]))) for curve in curves]
+        for first in range(min(MOST_FOLDS, len(curves))):
+            out = range(first, len(curves), MOST_FOLDS)
+            if any(falls for index, falls in enumerate(falling) if index not in out):
+                more = f" and {len(out) - 1} more" if len(out) > 1 else ""
+                folds.append(Fold(curves[first].name + more, _own_rows(curves, out)))
         folds = [fold for fold in folds if fold.out.any()]
         if len(folds) > 1:
             return tuple(folds)
     return tuple(fold for share in EARLY if (fold := _late(curves, share)) is not None)
 
 
-def _own_rows(curves: Sequence[Curve], index: int) -> Mask:
-    """Rows of one curve that no other curve has."""
-    rows = [np.zeros(len(curve), dtype=bool) for curve in curves]
-    mine = curves[index]
-    own = np.ones(len(mine), dtype=bool)
-    for other in curves:
-        if other is not mine:
-            pairs = set(zip(other.steps.tolist(), other.loss.tolist(), strict=True))
-            own &= np.array(
-                [pair not in pairs for pair in zip(mine.steps.tolist(), mine.loss.tolist(), strict=True)]
-            )
-    rows[index] = own
-    return np.concatenate(rows)
+def _own_rows(curves: Sequence[Curve], out: Sequence[int]) -> Mask:
+    """Rows of some curves that no other curve has."""
+    pairs = [list(zip(curve.steps.tolist(), curve.loss.tolist(), strict=True)) for curve in curves]
+    others = {pair for index, own in enumerate(pairs) if index not in out for pair in own}
+    return np.concatenate(
+        [np.array([index in out and pair not in others for pair in own]) for index, own in enumerate(pairs)]
+    )
 
 
 def _late(curves: Sequence[Curve], share: float) -> Fold | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.curve import Curve, RateHistory
-from dcpt.fit.loss_curves.doubt import CurveWarning
+from dcpt.fit.doubt import FitWarning
 from dcpt.fit.loss_curves.limits import CPT_PEAK, FAR, SLACK
 from dcpt.laws.curves.curve_law import CurveLaw
 
@@ -19,19 +19,19 @@ _SAME = 1e-9
 _PREFIX = 3
 
 
-def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[CurveWarning]:
+def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[FitWarning]:
     """Doubts that the curves alone raise, whatever the fit."""
     histories = [curve.history.up_to(int(curve.steps[-1])) for curve in curves]
     falling = [decays(history) for history in histories]
     shapes = _schedules(histories)
     if not any(falling):
-        yield CurveWarning(
+        yield FitWarning(
             "no_decay",
             "No fitted curve has a falling learning rate: what a fall gains is not in these data, and the "
             "law's terms of it mean nothing.",
         )
     elif shapes == 1:
-        yield CurveWarning(
+        yield FitWarning(
             "one_schedule",
             f"All {len(curves)} curves have one schedule: how fast the gain of a fall comes is not told "
             "apart from the rest of the curve (a constant rate beside it, or a fall in one step, would "
@@ -39,7 +39,7 @@ def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[CurveWarning
         )
     for phase, peaks in _peaks(histories).items():
         if peaks and max(peaks) > SLACK * min(peaks):
-            yield CurveWarning(
+            yield FitWarning(
                 "peaks_differ",
                 f"The highest rates{phase} differ between the curves ({min(peaks):.3g} to {max(peaks):.3g}): "
                 "one set of parameters does not hold across peaks; fit each by itself.",
@@ -47,7 +47,7 @@ def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[CurveWarning
     if not law.two_phase:
         rising = [curve.name for curve, history in zip(curves, histories, strict=True) if rises(history)]
         if rising:
-            yield CurveWarning(
+            yield FitWarning(
                 "rate_rises",
                 f"The learning rate of {', '.join(rising[:3])} rises after the warm-up; {law.name} was made "
                 "for rates that only fall.",
@@ -55,7 +55,7 @@ def data_doubts(law: CurveLaw, curves: Sequence[Curve]) -> Iterator[CurveWarning
     shared = [" and ".join(pair) for pair in shared_prefixes(curves)]
     if shared:
         more = f" and {len(shared) - 3} more pairs" if len(shared) > 3 else ""
-        yield CurveWarning(
+        yield FitWarning(
             "shared_prefix",
             f"{'; '.join(shared[:3])}{more} begin with the same losses: they are branches of one run, "
             "count as one when resampled, and what they share weighs double in the fit.",
@@ -76,7 +76,7 @@ def _peaks(histories: Sequence[RateHistory]) -> dict[str, list[float]]:
 
 def prediction_doubts(
     law: CurveLaw, history: RateHistory, ranges: Mapping[str, tuple[float, float]]
-) -> Iterator[CurveWarning]:
+) -> Iterator[FitWarning]:
     """Doubts about a prediction along a history.
 
     Parameters
@@ -90,7 +90,7 @@ def prediction_doubts(
     """
     reach = float(history.S1[-1]) / ranges["area"][1]
     if reach > FAR:
-        yield CurveWarning(
+        yield FitWarning(
             "horizon",
             f"The forward area is {reach:.1f} times the largest fitted one (trusted up to {FAR:g} times).",
         )
@@ -100,18 +100,18 @@ def prediction_doubts(
     for name, (phase, rate) in asked.items():
         low, high = ranges[name]
         if rate > SLACK * high or rate < low / SLACK:
-            yield CurveWarning(
+            yield FitWarning(
                 "other_peak",
                 f"The peak rate{phase} is {rate:.3g} and the fitted ones lie between {low:.3g} and "
                 f"{high:.3g}: these laws do not carry over to another peak.",
             )
     if not law.two_phase and rises(history):
-        yield CurveWarning(
+        yield FitWarning(
             "rate_rises",
             f"The learning rate rises after the warm-up; {law.name} was made for rates that only fall.",
         )
     if law.gains_at_zero and history.tail > 1:
-        yield CurveWarning(
+        yield FitWarning(
             "zero_rate_tail",
             f"The last {history.tail} steps have a rate of 0 and still lower the loss that {law.name} "
             "predicts, though nothing is learnt in them; laws with the forward area as clock do not do this.",

@@ -8,14 +8,14 @@ import numpy as np
 
 from dcpt.fit.curvature import RANK
 from dcpt.fit.diagnose import CONDITION
-from dcpt.fit.loss_curves.doubt import CurveWarning
+from dcpt.fit.doubt import FitWarning
 from dcpt.fit.loss_curves.problem import CurveProblem
 from dcpt.fit.loss_curves.solve import CurveSolution
 
 _PART = 0.1
 
 
-def identified_doubts(problem: CurveProblem, solution: CurveSolution) -> Iterator[CurveWarning]:
+def identified_doubts(problem: CurveProblem, solution: CurveSolution) -> Iterator[FitWarning]:
     """Name the parameters along the direction that the fitted losses hold least, where they hardly hold it.
 
     It is that of the smallest singular value of the Jacobian of the log residuals, its columns scaled to
@@ -34,7 +34,7 @@ def identified_doubts(problem: CurveProblem, solution: CurveSolution) -> Iterato
     size = np.linalg.norm(jacobian, axis=0)
     idle = tuple(name for name, length in zip(inner, size, strict=True) if not length > 0)
     if idle:
-        yield CurveWarning(
+        yield FitWarning(
             "not_told_apart", f"{', '.join(idle)}: without any effect on the fitted losses.", idle
         )
     moving = [name for name, length in zip(inner, size, strict=True) if length > 0]
@@ -52,7 +52,7 @@ def identified_doubts(problem: CurveProblem, solution: CurveSolution) -> Iterato
     if held:
         ratio = singular[0] / singular[-1]
         how, much = "hardly", f" (some change of them moves losses {ratio:.0e} times less than others)"
-    yield CurveWarning(
+    yield FitWarning(
         "not_told_apart",
         f"The fitted losses {how} tell {', '.join(names)} apart{much}: refits stay close to the fit along "
         "what the losses do not hold, and intervals from refits are too narrow for these parameters and for "

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.curve import Curve
 from dcpt.core.errors import ConfigError, DataError
-from dcpt.fit.loss_curves.doubt import CurveWarning
+from dcpt.fit.doubt import FitWarning
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def past_warm_up(
 
 def early_doubts(
     curves: Sequence[Curve], residuals: Sequence[Array], sigma: float, dropped: int
-) -> Iterator[CurveWarning]:
+) -> Iterator[FitWarning]:
     """Losses of the warm-up that were left out, and beginnings of curves that lie off the law.
 
     Parameters
@@ -75,7 +75,7 @@ def early_doubts(
         Losses left out.
     """
     if dropped:
-        yield CurveWarning("warm_up", f"{dropped} losses measured during the warm-up are left out.")
+        yield FitWarning("warm_up", f"{dropped} losses measured during the warm-up are left out.")
     off = []
     for curve, residual in zip(curves, residuals, strict=True):
         area = curve.history.S1[curve.steps - 1]
@@ -83,7 +83,7 @@ def early_doubts(
         if early.any() and float(np.abs(residual[early]).mean()) > max(FAR_OFF * sigma, LEAST_OFF):
             off.append(curve.name)
     if off:
-        yield CurveWarning(
+        yield FitWarning(
             "early_losses",
             f"The first losses of {', '.join(off[:3])}{' and others' if len(off) > 3 else ''} lie off the "
             "law, which describes training that has settled: leaving out the first steps behind the warm-up "

@@ -89,9 +89,16 @@ def _choice(item: SetFits) -> Iterator[str]:
         yield f"{item.eval_set}: the curves do not tell laws apart; {item.best[0]} is taken"
         yield from _refused(item)
         return
-    ties = [str(row["name"]) for row in item.choice[1:] if row["tied"]]
+    taken = " & ".join(item.best)
+    ties = [str(row["name"]) for row in item.choice if row["tied"] and row["name"] != taken]
     parted = f"; not told from {', '.join(ties[:4])}" if ties else ""
-    yield f"{item.eval_set}: {' & '.join(item.best)} errs least where {_folds(item)} were left out{parted}"
+    if taken == item.choice[0]["name"]:
+        yield f"{item.eval_set}: {taken} errs least where {_folds(item)} were left out{parted}"
+    else:
+        yield (
+            f"{item.eval_set}: {taken} is taken, which erred least on other data; that another errs less "
+            f"where {_folds(item)} were left out may be chance"
+        )
     for row in item.choice[:8]:
         yield f"  {row['name']:<44} {100 * row['error']:.3f} %"
     yield from _refused(item)
@@ -104,8 +111,10 @@ def _refused(item: SetFits) -> Iterator[str]:
 
 def _folds(item: SetFits) -> str:
     names = list(item.choice[0]["folds"])
-    late = all(name.startswith("after ") for name in names)
-    return "late parts" if late else f"{len(names)} schedules in turn"
+    if all(name.startswith("after ") for name in names):
+        return "late parts"
+    several = any(name.endswith(" more") for name in names)
+    return f"{len(names)} {'groups of curves' if several else 'schedules'} in turn"
 
 
 def _tests(item: SetFits) -> Iterator[str]:

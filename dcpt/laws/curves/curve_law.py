@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -15,23 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from dcpt.core.annealing import Policy, Rewarm
 from dcpt.core.curve import Curve, RateHistory
 from dcpt.core.errors import ConfigError
-from dcpt.core.files import content_hash
-from dcpt.core.symbols import GENERAL, ROLES
+from dcpt.core.symbols import GENERAL
 from dcpt.laws.curves.differences import DIFFERENCE, central_differences
 from dcpt.laws.curves.features import Features
-from dcpt.laws.law import HUBER_DELTA
-from dcpt.laws.parameter import Parameter
+from dcpt.laws.declared_law import Array, DeclaredLaw
 
 __all__ = ["DIFFERENCE", "NOTHING", "CurveLaw", "Features", "Values"]
 
-Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Values = Mapping[str, float]
 
 NOTHING: Values = MappingProxyType({})
 
 
-class CurveLaw:
+class CurveLaw(DeclaredLaw):
     """Base class of the laws of curves: a subclass declares what stands below.
 
     The loss is an offset plus a sum of columns, each times a linear parameter; columns are sums over the
@@ -70,10 +65,6 @@ class CurveLaw:
         When the class is defined and has no linear parameter.
     """
 
-    name: str = ""
-    formula: ClassVar[str] = ""
-    reference: ClassVar[str] = ""
-    sides: ClassVar[tuple[str, ...]] = ROLES
     needs: ClassVar[tuple[str, ...]] = ()
     warmup: Policy = "skip"
     rewarm: Rewarm = "signed"
@@ -81,19 +72,10 @@ class CurveLaw:
     gains_at_zero: ClassVar[bool] = False
     log_limit: ClassVar[str] = ""
     prior: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
-    delta: ClassVar[float] = HUBER_DELTA
     starts: tuple[Values, ...] = ()
-    parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        declared = {
-            name: value
-            for base in reversed(cls.__mro__)
-            for name, value in vars(base).items()
-            if isinstance(value, Parameter)
-        }
-        cls.parameters = tuple(replace(value, name=name) for name, value in declared.items())
         if cls.formula and not any(item.kind == "linear" for item in cls.parameters):
             raise ConfigError(f"law {cls.name or cls.__name__}: has no linear parameter.")
 
@@ -120,55 +102,13 @@ class CurveLaw:
 
     # -- what follows from the declaration -----------------------------------------------------------
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Parameter names, in the order of every parameter vector."""
-        return tuple(item.name for item in self.parameters)
-
-    @cached_property
-    def linear(self) -> tuple[Parameter, ...]:
-        """Parameters the loss is linear in."""
-        return tuple(item for item in self.parameters if item.kind == "linear")
-
-    @cached_property
-    def nonlinear(self) -> tuple[Parameter, ...]:
-        """The others."""
-        return tuple(item for item in self.parameters if item.kind == "nonlinear")
-
-    @property
-    def linear_names(self) -> tuple[str, ...]:
-        """Names of the parameters the loss is linear in."""
-        return tuple(item.name for item in self.linear)
-
-    @property
-    def nonlinear_names(self) -> tuple[str, ...]:
-        """Names of the others."""
-        return tuple(item.name for item in self.nonlinear)
-
-    @property
-    def lower(self) -> Array:
-        """Lower bounds, shape (p,)."""
-        return np.array([item.lo for item in self.parameters])
-
-    @property
-    def upper(self) -> Array:
-        """Upper bounds, shape (p,)."""
-        return np.array([item.hi for item in self.parameters])
-
-    @property
-    def title(self) -> str:
-        """First line of the class's docstring."""
-        return (type(self).__doc__ or self.name).strip().splitlines()[0]
-
-    @property
-    def hash(self) -> str:
-        """Hash of name, formula, warm-up, parameter order, kinds and bounds; stored with every fit."""
-        rows = [[item.name, item.kind, item.lo, item.hi] for item in self.parameters]
-        facts: dict[str, Any] = {"name": self.name, "formula": self.formula, "parameters": rows}
+    def declared_facts(self) -> dict[str, Any]:
+        """What a fit rests on: the ways of the warm-up, what is read of a curve and the prior included."""
+        facts = super().declared_facts()
         facts |= {"warmup": [self.warmup, self.rewarm], "needs": list(self.needs)}
         if self.prior:
             facts["prior"] = {name: list(pair) for name, pair in self.prior.items()}
-        return content_hash(facts)
+        return facts
 
     def with_warmup(self, policy: Policy) -> CurveLaw:
         """The same law with the warm-up in front counted otherwise; its name says so."""

@@ -17,7 +17,7 @@ from dcpt.laws.curves.curve_law import NOTHING, CurveLaw, Features, Values
 from dcpt.laws.curves.kernel import falls_of
 from dcpt.laws.curves.power_kernel import power_gain
 from dcpt.laws.curves.two_phases import LATE_KEYS
-from dcpt.laws.law import NOISE_DELTA
+from dcpt.laws.declared_law import NOISE_DELTA
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

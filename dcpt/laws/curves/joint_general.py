@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcpt.core.symbols import GENERAL
 from dcpt.laws.curves.curve_law import Values
-from dcpt.laws.curves.joint import JointLaw, JointRows
+from dcpt.laws.curves.joint import LEAST_AREA, JointLaw, JointRows
 from dcpt.laws.parameter import linear, nonlinear
 
 Array = NDArray[np.float64]
@@ -59,7 +59,9 @@ class JointGeneral(JointLaw):
     def columns(self, part: JointRows, psi: Values) -> tuple[Array, Array]:
         """The gain from the base's loss; the cost of the mixture and, with a minus, the annealing gain."""
         pace = psi["Q"] * part.N ** psi["p"] * part.s ** psi["g"]
-        floor = psi["eps"] * part.N ** psi["w"] * part.area ** -psi["c"]
+        # No area, no cost, however small c is: there the floor has no limit.
+        begun = part.area > LEAST_AREA
+        floor = np.where(begun, psi["eps"] * part.N ** psi["w"] * part.area ** -psi["c"], np.inf)
         # 1e-300: without replay and with a floor of 0 the cost has no limit.
         far = np.log1p((1.0 - part.s) / np.maximum(part.s + floor, 1e-300))
         k = psi["k"]

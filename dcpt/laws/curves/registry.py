@@ -2,117 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import inspect
-import pkgutil
-import re
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
+from typing import get_args
 
-from dcpt.core.errors import ConfigError, DoubtWarning
+from dcpt.core.annealing import Policy
 from dcpt.laws.curves.curve_law import CurveLaw
-
-ENTRY_POINT_GROUP = "dcpt.curve_laws"
-
-
-@dataclass(frozen=True)
-class CurveLawFamily:
-    """A pattern of names, and the law of curves each of them stands for.
-
-    Parameters
-    ----------
-    usage : str
-        How a name looks, for messages: ``cpt-dynamics+FACTOR``.
-    pattern : str
-        Regular expression that a whole name must match.
-    build : callable
-        From the pattern's groups to the law; raises ConfigError when they make none.
-    """
-
-    usage: str
-    pattern: str
-    build: Callable[..., CurveLaw]
-
-    def make(self, name: str) -> CurveLaw | None:
-        """The law of that name; None when the name is not of this family."""
-        match = re.fullmatch(self.pattern, name)
-        return None if match is None else self.build(*match.groups())
+from dcpt.laws.family import LawFamily
+from dcpt.laws.registry import Registry
 
 
-def _laws_in(module: object) -> list[type[CurveLaw]]:
-    here = getattr(module, "__name__", "")
-    classes = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == here]
-    return [kind for kind in classes if issubclass(kind, CurveLaw) and kind.name and kind.formula]
+class _CurveRegistry(Registry[CurveLaw]):
+    """The laws of curves, each of which also goes by its name with a way to count the warm-up."""
+
+    def _build(self, name: str) -> CurveLaw | None:
+        base, mark, policy = name.rpartition("+")
+        if mark and policy in get_args(Policy):
+            law = self.laws.get(base) or self.make(base)
+            return None if law is None else law.with_warmup(policy)  # type: ignore[arg-type]
+        return super()._build(name)
 
 
-def _families_in(module: object) -> list[CurveLawFamily]:
-    return [value for value in vars(module).values() if isinstance(value, CurveLawFamily)]
-
-
-@cache
-def _found() -> tuple[dict[str, CurveLaw], tuple[CurveLawFamily, ...]]:
-    package = importlib.import_module("dcpt.laws.curves")
-    found: list[type[CurveLaw]] = []
-    families: list[CurveLawFamily] = []
-    for info in pkgutil.iter_modules(package.__path__):
-        if info.name == "conformance":  # tests alone need it, and it needs scipy
-            continue
-        module = importlib.import_module(f"dcpt.laws.curves.{info.name}")
-        found += _laws_in(module)
-        families += _families_in(module)
-    for point in metadata.entry_points(group=ENTRY_POINT_GROUP):
-        try:
-            loaded = point.load()
-        except Exception as error:  # an outside package may fail in any way; the other laws stay usable
-            message = f"curve law {point.name!r} of {point.value} cannot be loaded: {error}"
-            warnings.warn(message, DoubtWarning, stacklevel=2)
-            continue
-        if inspect.isclass(loaded) and issubclass(loaded, CurveLaw):
-            found.append(loaded)
-        elif isinstance(loaded, CurveLawFamily):
-            families.append(loaded)
-        elif inspect.ismodule(loaded):
-            found += _laws_in(loaded)
-            families += _families_in(loaded)
-        else:
-            message = f"{point.value} is neither a law of curves, nor a family, nor a module of them"
-            warnings.warn(f"curve law {point.name!r}: {message}", DoubtWarning, stacklevel=2)
-    laws: dict[str, CurveLaw] = {}
-    for kind in found:
-        other = laws.get(kind.name)
-        if other is not None and type(other) is not kind:
-            raise ConfigError(
-                f"curve law {kind.name!r} is declared twice: by {type(other).__module__} and "
-                f"{kind.__module__}.",
-                hint="uninstall one of the packages or rename its law",
-            )
-        laws[kind.name] = kind()
-    return dict(sorted(laws.items())), tuple(dict.fromkeys(families))
-
-
-@cache
-def _made(name: str) -> CurveLaw | None:
-    laws, families = _found()
-    base, mark, policy = name.rpartition("+")
-    if mark and policy in ("skip", "signed", "peak"):
-        law = laws.get(base) or _made(base)
-        return None if law is None else law.with_warmup(policy)  # type: ignore[arg-type]
-    made = (family.make(name) for family in families)
-    return next((law for law in made if law is not None), None)
+CURVE_LAWS = _CurveRegistry(CurveLaw, "dcpt.laws.curves", "curve law")
+"""The laws of loss curves."""
 
 
 def list_curve_laws() -> tuple[CurveLaw, ...]:
     """Every law of curves with a name of its own, by name."""
-    return tuple(_found()[0].values())
+    return tuple(CURVE_LAWS.laws.values())
 
 
-def list_curve_families() -> tuple[CurveLawFamily, ...]:
+def list_curve_families() -> tuple[LawFamily, ...]:
     """The patterns of names beyond `list_curve_laws`."""
-    return _found()[1]
+    return CURVE_LAWS.families
 
 
 def get_curve_law(law: str | CurveLaw) -> CurveLaw:
@@ -134,17 +54,4 @@ def get_curve_law(law: str | CurveLaw) -> CurveLaw:
     >>> get_curve_law("momentum").names
     ('L0', 'A', 'alpha', 'C', 'tau')
     """
-    if isinstance(law, CurveLaw):
-        return law
-    laws, families = _found()
-    if law in laws:
-        return laws[law]
-    made = _made(str(law))
-    if made is not None:
-        return made
-    close = difflib.get_close_matches(str(law).lower(), laws, n=1, cutoff=0.5)
-    known = ", ".join((*laws, *(family.usage for family in families)))
-    raise ConfigError(
-        f"curve law {law!r} is unknown; known are {known}.",
-        hint=f"did you mean {close[0]!r}?" if close else None,
-    )
+    return CURVE_LAWS.get(law)

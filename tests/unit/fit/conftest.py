@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dcpt.core.loss_table import LossTable
+from dcpt.fit import FitSet, fit_table
 from dcpt.laws import get_law
 
 # A truth of the size of real continual pre-training losses, N and D in millions.
@@ -57,6 +58,12 @@ def make() -> Make:
         return LossTable.from_frame(pd.DataFrame(rows, columns=names))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def fits(make: Make) -> FitSet:
+    """The default laws of both sides with refits and hold-outs, fitted once for all who look at them."""
+    return fit_table(make(noise=0.002, sets=("general", "domain")), bootstrap=25)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,6 @@ from dcpt.fit import FitSet, LawFit, fit_law, fit_table, load_fits
 from dcpt.fit.baselines import BASELINES
 from dcpt.laws import list_laws
 
-
-@pytest.fixture(scope="module")
-def fits(make) -> FitSet:
-    return fit_table(make(noise=0.002, sets=("general", "domain")), bootstrap=25)
-
-
 OF_THE_DESIGN = {"N", "D", "s", "r", "Dmin"}
 """Inputs every table with ratios has."""
 
@@ -47,7 +41,7 @@ def test_a_set_survives_its_file(fits, tmp_path):
 
 def test_the_same_table_and_seed_give_the_same_file(make, tmp_path):
     table = make(noise=0.002)
-    pair = [fit_table(table, ("chinchilla",), bootstrap=25) for _ in range(2)]
+    pair = [fit_table(table, ("chinchilla",), bootstrap=10) for _ in range(2)]
     one, two = (fits.save(tmp_path / str(index)) for index, fits in enumerate(pair))
     assert one.read_bytes() == two.read_bytes()
 

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -18,17 +15,6 @@ from dcpt.plan.objective import Objective
 from dcpt.plan.plan import Plan
 
 N, D = 1.2e6, 1.3e6
-
-
-@pytest.fixture(scope="module")
-def synthetic() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "plan" / "synthetic.py"
-    spec = importlib.util.spec_from_file_location("synthetic_fits", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

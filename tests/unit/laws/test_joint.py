@@ -67,6 +67,15 @@ def test_starts_from_the_loss_of_the_base(name, side):
     assert next_step != pytest.approx(GIVEN["L0"], rel=1e-6)
 
 
+@pytest.mark.parametrize("c", [0.01, 0.05, 3.0])
+def test_leaving_the_mixture_costs_nothing_at_the_switch_whatever_the_floor(c):
+    """The floor x**-c has no limit at x = 0 for any c > 0, so that the law is the base's loss there."""
+    law = get_curve_law("joint-general")
+    curve = Curve("run", joined(decayed(200)), [180], [3.0], GIVEN | {"s": 0.0})
+    changed = PARAMS["joint-general"] | {"c": c, "eps": 1e-6}
+    assert law.evaluate(changed, [curve])[0] == pytest.approx(GIVEN["L0"], rel=1e-6)
+
+
 @pytest.mark.parametrize(("name", "side"), SIDES)
 def test_only_rates_over_those_of_the_base_count(name, side):
     """A model trained at half of all rates, as a wider one is, follows the same law."""

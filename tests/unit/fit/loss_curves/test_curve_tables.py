@@ -264,7 +264,7 @@ def test_mixtures_that_a_law_does_not_see_are_not_mixed(tmp_path):
     with pytest.raises(ConfigError, match=r"does not read s, but the curves have 2 mixtures r: 0.5, 0.9"):
         check_constants(curves, "momentum", ())
     check_constants(curves, "cpt-dynamics+replay", ("s",))
-    assert candidates(curves)[0] == "cpt-dynamics+replay"
+    assert candidates(curves)[0] == "cpt-dynamics+replay+rate-power"
     assert "momentum" not in candidates(curves)
 
 

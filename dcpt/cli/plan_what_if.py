@@ -1,0 +1,122 @@
+"""``dcpt plan --sweep r|D|N|keep``: the question asked again for several values of one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from dcpt.cli import show
+from dcpt.core.quantity import format_quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dcpt.core.loss_table import LossTable
+    from dcpt.fit.fit_file import FitSet
+    from dcpt.plan.objective import Objective
+    from dcpt.plan.what_if import Axis
+
+
+def answer_what_if(
+    path: Path,
+    fits: FitSet,
+    objective: Objective,
+    axis: str,
+    values: str | None,
+    table: LossTable | None,
+    law: str | None,
+    json: bool,
+) -> bool:
+    """Print the table of one question.
+
+    Parameters
+    ----------
+    path : Path
+        The fits, as they were named.
+    fits, objective, table, law
+        As in `dcpt.plan.make_plan.make_plan`.
+    axis : str
+        What varies: r, D, N or keep.
+    values : str, optional
+        Its values, separated by commas.
+    json : bool
+        Whether to print one JSON document.
+
+    Returns
+    -------
+    bool
+        Whether every row keeps its limits inside the fitted ranges.
+    """
+    from dcpt.fit.unit_words import unit_words
+    from dcpt.plan.what_if import what_if
+
+    given = None if values is None else [part.strip() for part in values.split(",") if part.strip()]
+    frame = what_if(fits, objective, cast("Axis", axis), given, table, law)
+    critical = _critical_law(frame) if axis == "D" else None
+    metric = next(fit for fit in fits if objective.metric in (None, fit.metric))
+    if json:
+        show.document(
+            "what-if",
+            {
+                "fits": str(path),
+                "objective": objective.model_dump(mode="json"),
+                "axis": axis,
+                "unit": metric.unit,
+                "rows": frame.to_dict("records"),
+                "critical_law": critical,
+            },
+        )
+    else:
+        show.result(f"{objective}; losses in {unit_words(metric.unit)}\n")
+        show.result(show.table(_rows(frame, axis)))
+        if "r_max" in frame:
+            show.say("r_max: the largest share that keeps every limit, the critical mixture ratio.")
+        if critical is not None:
+            show.say(
+                f"critical ratio R(T) = {critical['a']:.4g} * T**{critical['s']:.4g} + {critical['b']:.4g}, "
+                f"T in {format_quantity(critical['unit'])} tokens (largest miss {critical['miss']:.4f})."
+            )
+    return bool(frame.notna().all(axis=None))
+
+
+def _rows(frame: pd.DataFrame, axis: str) -> list[dict[str, Any]]:
+    """Cells as people read them: shares to three places, losses to four, intervals in one cell."""
+    rows: list[dict[str, Any]] = []
+    for record in frame.to_dict("records"):
+        row: dict[str, Any] = {}
+        for name, value in record.items():
+            name = str(name)
+            if name.endswith(("_lo", "_hi")):
+                continue
+            if name == axis and axis in ("N", "D"):
+                row[name] = format_quantity(value)
+            elif isinstance(value, str):
+                row[name] = value
+            elif value != value:  # no answer in this row
+                row[name] = "-"
+            elif name == "keeps":
+                row[name] = "yes" if value else "no"
+            else:
+                places = 2 if name == "kept" else 3 if name in ("r", "r_max") else 4
+                ends = [record.get(f"{name}{end}") for end in ("_lo", "_hi")]
+                known = all(end is not None and end == end for end in ends)
+                row[name] = f"{value:.{places}f}"
+                if known:
+                    row[name] += f" ({ends[0]:.{places}f} to {ends[1]:.{places}f})"
+        rows.append(row)
+    return rows
+
+
+def _critical_law(frame: pd.DataFrame) -> dict[str, float] | None:
+    """R(T) = a T**s + b through the critical ratios inside the searched range, where three are."""
+    from dcpt.fit.critical_law import fit_critical_ratio
+
+    if "r_max" not in frame:
+        return None
+    low, high = frame.attrs["searched"]
+    # A ratio at an end of the searched range only says that the critical one lies beyond.
+    inner = frame[(frame["r_max"] > low + 1e-6) & (frame["r_max"] < high - 1e-6)]
+    if inner["D"].nunique() < 3:
+        return None
+    law = fit_critical_ratio(inner["D"].to_numpy(float), inner["r_max"].to_numpy(float))
+    return {"a": law.a, "s": law.s, "b": law.b, "unit": law.unit, "miss": law.miss}

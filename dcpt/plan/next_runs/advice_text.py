@@ -1,0 +1,71 @@
+"""The advice as text: what is known, what to buy, and whether to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dcpt.core.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from dcpt.plan.next_runs.advice import Advice, Offer
+
+MOST_LISTED = 8
+
+
+def advice_text(advice: Advice) -> str:
+    """The advice in words and one table; the verdict first."""
+    share = f"{100 * advice.level:g} %"
+    lines = [
+        _verdict(advice),
+        "",
+        f"r* = {advice.r:.3f} ({advice.r_lo:.3f} to {advice.r_hi:.3f}, {share}); "
+        f"{100 * advice.law_share:.0f} % of its variance is the law's error at the target.",
+        f"Expected regret of acting now: {advice.regret:.2g} {advice.unit}; not worth a run: "
+        f"{advice.tolerance:.2g}.",
+    ]
+    if advice.batch:
+        lead = "Bought all the same" if advice.stop else "Buy together"
+        title = f"{lead} ({format_quantity(advice.flops)} FLOPs; width and regret after each):"
+        lines += ["", title, *_table(advice.batch)]
+    listed = advice.ranking[:MOST_LISTED]
+    if listed:
+        lines += ["", f"Each alone, best per FLOP first ({len(advice.ranking)} candidates):", *_table(listed)]
+    rivals = [
+        f"{rival.name} (r = {rival.r:g}): regret {rival.regret:.2g} {advice.unit}; r* is better in "
+        f"{100 * rival.beaten:.0f} % of the draws."
+        for rival in advice.baselines
+    ]
+    talk = [*rivals, *(f"Note: {note}" for note in advice.notes)]
+    lines += ["", *talk] if talk else []
+    return "\n".join(lines)
+
+
+def _verdict(advice: Advice) -> str:
+    if advice.stop:
+        return "Stop. " + " ".join(reason.message for reason in advice.stop)
+    if not advice.batch:
+        return "Nothing to buy: no affordable candidate tells more about r* than the draws can show."
+    last = advice.batch[-1]
+    return (
+        f"Go on: {len(advice.batch)} more would narrow the interval of r* from {advice.width:.3f} to about "
+        f"{last.width:.3f} for {format_quantity(advice.flops)} FLOPs."
+    )
+
+
+def _table(offers: Sequence[Offer]) -> list[str]:
+    head = ("run", "FLOPs", "width", "regret", "why")
+    rows = [
+        (str(o.candidate), format_quantity(o.flops), f"{o.width:.4f}", f"{o.regret:.2g}", o.why)
+        for o in offers
+    ]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        left, *middle, why = row
+        cells = [
+            left.ljust(widths[0]),
+            *(text.rjust(w) for text, w in zip(middle, widths[1:-1], strict=True)),
+        ]
+        lines.append("  " + "  ".join([*cells, why]).rstrip())
+    return lines

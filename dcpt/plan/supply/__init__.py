@@ -1,0 +1,1 @@
+"""Limited data: which share and how many tokens, when the domain's text (or the general) runs out."""

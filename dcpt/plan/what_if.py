@@ -1,0 +1,224 @@
+"""What would change the answer: the question asked again along ratio, tokens, size or limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dcpt.core.errors import ConfigError, PlanError
+from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import parse_quantity
+from dcpt.fit.fit_file import FitSet
+from dcpt.plan.bands import bands
+from dcpt.plan.limit import Limit
+from dcpt.plan.objective import Objective
+from dcpt.plan.scene import Scene, set_scene
+from dcpt.plan.sides import choose_sides
+from dcpt.plan.trade_off import GRID, ratio_grid
+from dcpt.plan.uncertainty import last_kept, spread_answers
+
+Array = NDArray[np.float64]
+Axis = Literal["r", "D", "N", "keep"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+
+RATIOS = 9
+"""Ratios of a table along r: as many as the D-CPT paper trains."""
+
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Tokens or sizes beside the target, as factors of it."""
+
+RISES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
+"""Tolerances of a table along the limit, as shares of the base's loss."""
+
+_DRAW_GRID = 101
+"""Ratios at which the draws are solved: their interval is then good to a tenth of its last digit shown."""
+
+
+def what_if(
+    fits: FitSet,
+    objective: Objective,
+    axis: Axis,
+    values: Sequence[str] | None = None,
+    table: LossTable | None = None,
+    law: str | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Ask a question again for several values of one thing.
+
+    Parameters
+    ----------
+    fits : FitSet
+        Fitted laws.
+    objective : Objective
+        The question; N and D must be given, except the one that is varied.
+    axis : {"r", "D", "N", "keep"}
+        What varies.
+    values : sequence of str, optional
+        Its values: ``0.3`` for r, ``20B`` for D and N, ``+2%``, ``+0.05``, ``2.95`` or a whole limit
+        (``wiki <= +1%``) for keep. By default a range around the target.
+    table, law, seed
+        As in `make_plan`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Along r: ``r``, the losses with the interval of a run (``general``, ``general_lo``, ...), ``value``
+        (the objective) and, with limits, ``keeps`` (1 or 0) and ``kept`` (share of the draws). Along
+        the others: their name, the best ratio ``r`` with its interval, ``r_max``, the largest ratio that
+        keeps every limit, with its interval (the critical mixture ratio), and the same losses at the best
+        ratio.
+        A row whose limits cannot be kept has no numbers. Along D, ``frame.attrs["searched"]`` is the range
+        of ratios searched.
+
+    Notes
+    -----
+    The critical mixture ratio of Gu et al. 2024 (arXiv:2407.17467) is r_max under a limit such as
+    ``general <= +0.05``, as far as the general loss goes; the paper's further condition, that the weighted
+    loss falls by the end of training, needs loss curves and is `dcpt.laws.critical_ratio`.
+
+    Raises
+    ------
+    ConfigError
+        When a value cannot be read, N or D is missing, or ``keep`` varies and nothing is kept.
+    PlanError
+        When a base's loss is needed and not known.
+    """
+    if axis not in AXES:
+        raise ConfigError(f"what if: {axis!r} is unknown; wanted one of {', '.join(AXES)}.")
+    for name in ("N", "D"):
+        if getattr(objective, name) is None and axis != name:
+            raise ConfigError(f"what if: {name} is not given.", hint=f"give it, as in --at {name}=7B")
+    sides = choose_sides(fits, objective, law, table)
+    bases = sides.measured_bases(table)
+    if axis == "N":
+        numbers = _numbers(values, objective.N, "N")
+        scenes = [set_scene(objective, sides, bases, number, seed) for number in numbers]
+        rows = [_best(scene, _given(objective.D)) for scene in scenes]
+        return _table("N", numbers, rows)
+    if axis == "keep":
+        limits = _limits(objective, values)
+        scenes = []
+        for limit in limits:
+            asked = _with_limit(objective, limit)
+            known = sides if limit.eval_set == objective.keep[0].eval_set else None
+            varied = choose_sides(fits, asked, law) if known is None else known.keeping(asked.keep)
+            scenes.append(set_scene(asked, varied, bases, _given(asked.N), seed))
+        return _table("keep", list(map(str, limits)), [_best(scene, _given(objective.D)) for scene in scenes])
+    scene = set_scene(objective, sides, bases, _given(objective.N), seed)
+    if axis == "D":
+        numbers = _numbers(values, objective.D, "D")
+        frame = _table("D", numbers, [_best(scene, number) for number in numbers])
+        frame.attrs["searched"] = scene.searched
+        return frame
+    return _along_ratio(scene, _given(objective.D), values)
+
+
+def _given(value: float | None) -> float:
+    assert value is not None
+    return value
+
+
+def _along_ratio(scene: Scene, D: float, values: Sequence[str] | None) -> pd.DataFrame:
+    if values is None:
+        grid = ratio_grid(*scene.ratios(D), points=RATIOS)
+    else:
+        grid = np.array([parse_quantity(value, "--values") for value in values])
+        if not ((grid > 0) & (grid < 1)).all():
+            raise ConfigError(
+                f"what if: r = {grid[(grid <= 0) | (grid >= 1)][0]:g}; wanted shares between 0 and 1."
+            )
+    columns: dict[str, Array] = {"r": grid, **_losses(scene, D, grid)}
+    if scene.ceilings:
+        over = np.max([columns[item.label] - item.value for item in scene.ceilings], axis=0)
+        columns["keeps"] = (over <= 1e-12).astype(float)
+        if scene.count:
+            columns["kept"] = (scene.excess(scene.draws(D, grid)) <= 1e-12).mean(axis=0)
+    return pd.DataFrame(columns)
+
+
+def _losses(scene: Scene, D: float, r: Array) -> dict[str, Array]:
+    columns: dict[str, Array] = {}
+    for label, surface in scene.surfaces.items():
+        found = bands(surface, scene.N, D, r, scene.objective.level)
+        columns |= {label: found["mean"], f"{label}_lo": found["obs_lo"], f"{label}_hi": found["obs_hi"]}
+    return {**columns, "value": scene.value(columns)}
+
+
+def _best(scene: Scene, D: float) -> dict[str, float]:
+    """The best ratio at one size and number of tokens, quickly: on a grid, linear between its points."""
+    try:
+        searched = scene.ratios(D)
+    except PlanError:
+        return {}
+    level = scene.objective.level
+    tail = (1 - level) / 2
+    grid = ratio_grid(*searched, points=GRID)
+    losses = {label: surface.mean(scene.N, D, grid)[None] for label, surface in scene.surfaces.items()}
+    over = np.max([np.full((1, GRID), -1e300), *(losses[c.label] - c.value for c in scene.ceilings)], axis=0)
+    value = scene.value(losses)
+    if (over > 0).all():
+        return {}
+    point = spread_answers(grid, over, value, float(grid[0]), value[0], level)
+    r = float(point.r[0])
+    row = {"r": r, "r_lo": np.nan, "r_hi": np.nan}
+    if scene.ceilings:
+        row |= {"r_max": float(last_kept(grid, over)[0]), "r_max_lo": np.nan, "r_max_hi": np.nan}
+    if scene.count:
+        coarse = ratio_grid(*searched, points=_DRAW_GRID)
+        drawn = scene.draws(D, coarse)
+        excess = scene.excess(drawn)
+        spread = spread_answers(coarse, excess, scene.value(drawn), r, scene.point_value(D, coarse), level)
+        row |= {"r_lo": min(spread.r_lo, r), "r_hi": max(spread.r_hi, r), "kept": spread.kept_at_r}
+        if scene.ceilings:
+            edge = last_kept(coarse, excess)
+            edge = np.where(np.isnan(edge), coarse[0], edge)
+            low, high = np.quantile(edge, [tail, 1 - tail])
+            row |= {"r_max_lo": min(float(low), row["r_max"]), "r_max_hi": max(float(high), row["r_max"])}
+    row |= {name: float(column[0]) for name, column in _losses(scene, D, np.array([r])).items()}
+    return row
+
+
+def _table(axis: str, values: Sequence[float | str], rows: Sequence[dict[str, float]]) -> pd.DataFrame:
+    columns = dict.fromkeys(name for row in rows for name in row) or {"r": None}
+    frame = pd.DataFrame([{name: row.get(name, np.nan) for name in columns} for row in rows])
+    frame.insert(0, axis, list(values))
+    return frame
+
+
+def _numbers(values: Sequence[str] | None, target: float | None, name: str) -> list[float]:
+    if values is None:
+        if target is None:
+            raise ConfigError(f"what if: {name} is not given, and neither are values of it.")
+        return [target * factor for factor in FACTORS]
+    numbers = [parse_quantity(value, "--values") for value in values]
+    bad = [number for number in numbers if number <= 0]
+    if bad:
+        raise ConfigError(f"what if: {name} = {bad[0]:g}; wanted positive numbers.")
+    return numbers
+
+
+def _limits(objective: Objective, values: Sequence[str] | None) -> list[Limit]:
+    """The limits to try, each on one evaluation set; the first one kept where a value names none."""
+    if not objective.keep:
+        raise ConfigError("what if: nothing is kept, so no limit can vary.", hint="--keep 'general <= +2%'")
+    first = objective.keep[0]
+    if values is not None:
+        return [
+            Limit.parse(value if "<=" in value or "≤" in value else f"{first.eval_set} <= {value}")
+            for value in values
+        ]
+    if first.kind == "ceiling":
+        return [first.model_copy(update={"amount": first.amount * (1 + rise)}) for rise in (-0.01, *RISES)]
+    if first.kind == "increase":
+        steps = [first.amount * factor for factor in (0.0, *FACTORS)]
+        return [first.model_copy(update={"amount": step}) for step in steps]
+    return [first.model_copy(update={"amount": rise}) for rise in RISES]
+
+
+def _with_limit(objective: Objective, limit: Limit) -> Objective:
+    others = tuple(item for item in objective.keep if item.eval_set != limit.eval_set)
+    return objective.model_copy(update={"keep": (limit, *others)})

@@ -1,0 +1,123 @@
+"""``dcpt sweep rounds`` on four corpora and networks of a few thousand parameters, from file to answer."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+SWEEP = """\
+schema_version: 1
+name: mine
+corpora:
+  - {name: river, role: general, source: {kind: jsonl, path: river.jsonl}, heldout_share: 0.2}
+  - {name: market, role: general, source: {kind: jsonl, path: market.jsonl}, heldout_share: 0.2}
+  - {name: code, role: domain, source: {kind: jsonl, path: code.jsonl}, heldout_share: 0.2}
+  - {name: law, role: domain, source: {kind: jsonl, path: law.jsonl}, heldout_share: 0.2}
+tokenizer: {kind: bpe, vocab_size: 300}
+model:
+  context: 16
+  sizes:
+    - {name: a, hidden: 16, layers: 1}
+batch: 4
+base: {tokens: 1280, schedule: {peak: 3e-3}}
+cpt:
+  mixtures:
+    kind: sobol-simplex
+    bounds: {river: [0.05, 1]}
+  budgets: [1280]
+  schedule: {peak: 3e-3, decay_share: 0}
+  max_epochs: 10000
+evaluation: {every_tokens: 1280, sequences: 8}
+limit: {hours: 1}
+"""
+WORDS = {
+    "river": "the river runs past an old mill where people fish and talk of rain",
+    "market": "on market days they sell bread wool honey and candles near the gate",
+    "code": "def return import lambda yield class self None True False async await",
+    "law": "section shall apply where person under act liable court order notice clause",
+}
+
+
+@pytest.fixture
+def mine(folder: Path) -> Path:
+    """``experiments/mine``: the sweep file and its four corpora."""
+    root = folder / "experiments" / "mine"
+    root.mkdir(parents=True)
+    draw = random.Random(0)
+    for name, words in WORDS.items():
+        texts = [" ".join(draw.choices(words.split(), k=60)) + "." for _ in range(60)]
+        (root / f"{name}.jsonl").write_text("".join(json.dumps({"text": item}) + "\n" for item in texts))
+    (root / "sweep.yaml").write_text(SWEEP)
+    return root
+
+
+def test_three_rounds_from_the_file_to_an_answer(mine: Path, call: Callable[..., Any]) -> None:
+    words = shlex.split(call("sweep", "rounds", "--help").out.rpartition("Example:\n")[2])[1:]
+    assert words == ["sweep", "rounds", "experiments/mine", "--rounds", "8,4"]
+    planned = call(*words, "--dry-run", "--json").document
+    assert [len(planned["mixtures"]), planned["counts"]] == [8, [8, 4]]
+    assert not (mine / "runs").exists()
+    three = [
+        *words[:-1],
+        "8,2,2",
+        "--slots",
+        "1",
+        "--device",
+        "cpu",
+        "--stop",
+        "0",
+        "--keep",
+        "general <= +40%",
+    ]
+    answer = call(*three, "--json")
+    assert answer.code == 0, answer.err
+    document = answer.document
+    assert (document["rounds"], document["ended"]) == ([8, 2, 2], "all rounds are done")
+    assert "round 3 of 3" in answer.err
+    frame = pd.read_csv(mine / "mixtures.csv")
+    assert len(frame) == 12
+    assert (frame[[f"share:{name}" for name in WORDS]].sum(axis=1) - 1).abs().max() < 1e-9
+    assert (frame["share:river"] >= 0.05).all()
+    # What is chosen is better on the domain side than the mixtures everybody tries.
+    best = document["answer"]["best"]
+    assert best["score"] < document["answer"]["proportional"]["score"]
+    chosen, design = frame["loss:domain"].iloc[8:], frame["loss:domain"].iloc[:8]
+    assert chosen.mean() < design.mean()
+    assert sum(best["shares"].values()) == pytest.approx(1)
+    # Another time there is nothing left to train, and the answer is the same.
+    again = call(*three)
+    assert again.code == 0, again.err
+    assert "best trained" in again.out
+    assert json.loads((mine / "rounds.json").read_text())["answer"] == document["answer"]
+    assert call("sweep", "status", "experiments/mine", "--json").document["runs"][-1]["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "their sizes are not given"),
+        (("--rounds", "8;4"), 2, "wanted whole numbers, as in 64,32,16"),
+        (("--rounds", "8,0"), 2, "wanted the mixtures of each round"),
+        (("--rounds", "8", "--minimise", "lwa"), 2, "did you mean 'law'"),
+        (("--rounds", "8", "--keep", "rivr <= +2%"), 2, "did you mean 'river'"),
+        (("--rounds", "8", "--max-hours", "0"), 6, "the limit is 0"),
+        (("--rounds", "8", "--top", "3"), 2, "top is for the acquisition climb"),
+    ],
+)
+def test_mistakes(mine: Path, call: Callable[..., Any], words: tuple[str, ...], code: int, said: str) -> None:
+    answer = call("sweep", "rounds", "experiments/mine", *words)
+    assert (answer.code, said in answer.err) == (code, True), answer.err
+    assert not (mine / "runs").exists()
+
+
+def test_ratios_have_no_rounds(sweep: Path, call: Callable[..., Any]) -> None:
+    answer = call("sweep", "rounds", "experiments/mine", "--rounds", "8,4")
+    assert answer.code == 2
+    assert "rounds need a design of mixtures" in answer.err

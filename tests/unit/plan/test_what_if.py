@@ -1,0 +1,132 @@
+"""Tables of what if, and plans that leave more than the ratio open."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dcpt.core.errors import ConfigError, PlanError
+from dcpt.fit.fit_file import FitSet
+from dcpt.plan.make_plan import make_plan
+from dcpt.plan.objective import Objective
+from dcpt.plan.plan import Plan
+from dcpt.plan.what_if import what_if
+
+ASKED = {"N": 1.2e6, "D": 1.3e6, "keep": "general <= -1%", "general_now": 3.3}
+
+
+@pytest.fixture(scope="module")
+def fits(synthetic) -> FitSet:
+    return synthetic.fits()
+
+
+def test_along_the_ratio_the_table_is_the_curve(fits) -> None:
+    objective = Objective.of(ASKED)
+    plan, frame = make_plan(fits, objective), what_if(fits, objective, "r", ["0.2", "0.5", "0.8"])
+    assert frame["r"].tolist() == [0.2, 0.5, 0.8]
+    for name in ("general", "domain"):
+        curve = np.interp(frame["r"], plan.curve["r"], plan.curve[name])
+        assert frame[name].to_numpy() == pytest.approx(curve, abs=2e-4)
+    assert frame["keeps"].tolist() == [float(r <= plan.r) for r in frame["r"]]
+    assert frame["kept"].is_monotonic_decreasing
+    assert len(what_if(fits, objective, "r")) == 9
+
+
+@pytest.mark.parametrize("axis", ["D", "N", "keep"])
+def test_a_row_is_what_the_plan_for_that_value_says(fits, axis) -> None:
+    values = {"D": ["0.65M", "1.3M"], "N": ["1.1M", "1.2M"], "keep": ["-2%", "-1%"]}[axis]
+    frame = what_if(fits, Objective.of(ASKED), axis, values)
+    for text, row in zip(values, frame.to_dict("records"), strict=True):
+        change = {axis: f"general <= {text}" if axis == "keep" else text}
+        plan = make_plan(fits, Objective.of({**ASKED, **change}))
+        assert row["r"] == pytest.approx(plan.r, abs=1e-4)
+        assert row["r_max"] == pytest.approx(plan.limit.r_edge, abs=1e-4)
+        assert (row["r_lo"], row["r_hi"]) == pytest.approx((plan.r_lo, plan.r_hi), abs=1e-3)
+        assert row["domain"] == pytest.approx(plan.domain.mean, abs=1e-4)
+
+
+def test_the_critical_ratio_grows_with_tokens_where_the_law_says_so(fits) -> None:
+    """d-cpt: more tokens lower the general loss at every share, so a larger share keeps the ceiling."""
+    frame = what_if(fits, Objective.of(ASKED), "D", ["0.5M", "1M", "2M"])
+    assert frame["r_max"].is_monotonic_increasing
+
+
+def test_a_row_without_an_answer_has_no_numbers(fits) -> None:
+    frame = what_if(fits, Objective.of(ASKED), "keep", ["-30%", "general <= +1%"])
+    assert frame["keep"].tolist() == ["general <= -30%", "general <= +1%"]
+    assert frame["r"].isna().tolist() == [True, False]
+    assert frame["domain"].isna().tolist() == [True, False]
+
+
+def test_questions_that_make_no_sense_are_refused(fits) -> None:
+    objective = Objective.of(ASKED)
+    balance = Objective.of({"N": 1e6, "D": 1e6, "minimise": "0.5*domain + 0.5*general"})
+    for asked, axis, values, match in (
+        (objective, "seed", None, "'seed' is unknown"),
+        (objective, "r", ["1.5"], "between 0 and 1"),
+        (objective, "D", ["many"], "--values"),
+        (objective, "D", ["-1"], "positive"),
+        (objective, "keep", ["loads"], "keep: got"),
+        (balance, "keep", None, "nothing is kept"),
+        (Objective.of({"budget": {"flops": 1e13}}), "r", None, "N is not given"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            what_if(fits, asked, axis, values)
+
+
+# -- tokens and size left open --------------------------------------------------------------------------
+
+
+def test_once_over_the_pool_is_the_published_problem(fits) -> None:
+    """One epoch of U domain tokens, no limit: min over r of L_d(N, U/r, r), usage 2 of arXiv:2406.01375."""
+    pool = 0.3e6
+    asked = {"N": 0.6e6, "pools": {"domain": pool}, "epochs": {"domain": 1}, "D_max": 1.3e6}
+    plan = make_plan(fits, Objective.of(asked))
+    grid = np.linspace(max(0.1, pool / 1.3e6), 0.9, 20001)
+    law = fits.best("domain")
+    losses = np.array(law.mean(0.6e6, pool / grid, grid))
+    assert plan.domain.mean == pytest.approx(losses.min(), abs=2e-4)
+    assert plan.r * plan.D <= pool * (1 + 1e-9)
+    assert plan.epochs["domain"] <= 1 + 1e-9
+    assert plan.cost["domain_epochs"] == pytest.approx(plan.epochs["domain"])
+    assert {"not_held_out"} & {c.kind for c in plan.caveats} == set()
+    assert Plan.from_dict(plan.to_dict()).to_dict() == plan.to_dict()
+    assert "best number of tokens" in plan.summary()
+
+
+def test_a_pool_larger_than_the_run_changes_nothing(fits) -> None:
+    plain = make_plan(fits, Objective.of(ASKED))
+    pooled = make_plan(fits, Objective.of({**ASKED, "pools": {"domain": "1T", "general": "1T"}}))
+    assert pooled.r == pytest.approx(plain.r, abs=1e-4)
+    assert pooled.domain.mean == pytest.approx(plain.domain.mean, abs=1e-5)
+    assert (pooled.N, pooled.D) == (plain.N, plain.D)
+
+
+def test_repetition_is_seen_by_every_number_of_the_plan(fits) -> None:
+    plain = make_plan(fits, Objective.of(ASKED))
+    poor = make_plan(fits, Objective.of({**ASKED, "pools": {"domain": 0.05e6}}))
+    assert poor.domain.mean > plain.domain.mean
+    uniform = [item.value for plan in (plain, poor) for item in plan.baselines if item.name == "uniform"]
+    assert uniform[1] > uniform[0]
+    assert poor.curve["domain"].iloc[-1] > plain.curve["domain"].iloc[-1]
+    assert "repetition_not_measured" in {item.kind for item in poor.caveats}
+
+
+def test_a_budget_buys_size_and_tokens(fits) -> None:
+    budget = 6 * 0.2e6 * 1e6
+    asked = {"budget": {"flops": budget}, "sizes": ["0.1M", "0.2M", "0.4M"], "keep": "general <= 9"}
+    plan = make_plan(fits, Objective.of({**asked, "r_max": 0.8}))
+    assert plan.N in (0.1e6, 0.2e6, 0.4e6)
+    assert budget * (1 + 1e-6) >= 6 * plan.N * plan.D
+    assert len(plan.by_size) == 3
+    assert plan.by_size["value"].min() == pytest.approx(plan.domain.mean, abs=1e-6)
+    assert set(plan.intervals) == {"N", "D"}
+    assert {"N", "D", "r", "feasible"} <= set(plan.draws)
+    assert "N* " in plan.summary()
+    assert Plan.from_dict(plan.to_dict()).to_dict() == plan.to_dict()
+    hours = {"gpu_hours": budget / (190e9 * 0.32 * 3600), "hardware": "cpu-core"}
+    same = make_plan(fits, Objective.of({**asked, "budget": hours, "r_max": 0.8}))
+    assert pytest.approx((plan.N, plan.D), rel=1e-6) == (same.N, same.D)
+    assert same.cost["hours"] == pytest.approx(hours["gpu_hours"], rel=1e-3)
+    with pytest.raises(PlanError):
+        make_plan(fits, Objective.of({**asked, "budget": {"flops": 1e3}}))
