@@ -3,9 +3,10 @@
     python -m benchmarks.next_runs --data experiments/law_cpu --json
 
 The data are a sweep's folder (losses.csv, and sweep.yaml for prices and target) or a loss table. Every run
-of the table between the corners is a lot: one size, ratio and seed, bought up to any of its budgets. From a
-few cheap runs on, batches are bought as `dcpt.plan.next_runs` advises, or in random order, or cheapest first;
-after each the laws are refitted to what was bought, and the interval of r* is compared with that of all lots.
+of the table between the corners is a lot: one size, ratio and seed, bought up to any of its budgets, and to
+longer ones later, which trains its trunk again. From a few cheap runs on, batches are bought as
+`dcpt.plan.next_runs` advises, or in random order, or cheapest first; after each the laws are refitted to what
+was bought, and the interval of r* is compared with that of all lots.
 
 Training FLOPs are counted, the bases of the sizes included. `share_of_flops` is of the whole sweep as it was
 run, `share_of_fitted` of its lots alone, without the runs at the corners (r = 0 or 1) that no law is fitted
@@ -35,6 +36,7 @@ from benchmarks.next_runs_world import (
     World,
     fits_of,
     lot_of,
+    missing,
     offers,
     read_world,
     starting,
@@ -84,7 +86,7 @@ def replay(
     seed: int,
 ) -> list[State]:
     """Buy, refit, look; until the interval is as narrow as the goal or most has been bought."""
-    bought = dict(start)
+    bought, spent = dict(start), world.flops(start)
     total = world.flops(world.lots)
     order = _order(world, policy, seed)
     path: list[State] = []
@@ -94,10 +96,9 @@ def replay(
         own = believe(fits, world.objective, table)
         belief = believe(frozen(fits, grid), world.objective, table)
         span = (own.r_lo, own.r_hi)
-        path.append(State(world.flops(bought), len(bought), belief.r, belief.r_lo, belief.r_hi, span))
-        if path[-1].width <= goal or path[-1].flops >= ENOUGH * total or len(bought) == len(world.lots):
+        path.append(State(spent, len(bought), belief.r, belief.r_lo, belief.r_hi, span))
+        if belief.width <= goal or spent >= ENOUGH * total:
             return path
-        spent = path[-1].flops + BATCH_SHARE * total
         if policy == "advised":
             advice = advise(fits, world.objective, table, offers(world, bought), world.prices, batch=BATCH)
             # To stop is no answer here: then a new size, or the best of what is left.
@@ -105,12 +106,15 @@ def replay(
             chosen = advice.batch or rest
             new = [{lot_of(cell.name): cell.budgets for cell in offer.candidate.cells} for offer in chosen]
         else:
-            new = [{lot: world.lots[lot]} for lot in order if lot not in bought]
+            every = [(lot, missing(world.lots[lot], bought.get(lot, ()))) for lot in order]
+            new = [{lot: rungs[-1]} for lot, rungs in every if rungs]
         if not new:
             return path
+        full = spent + BATCH_SHARE * total
         for item in new:
-            bought |= item
-            if world.flops(bought) >= spent:
+            spent += world.added(item, bought)
+            bought |= {lot: (*bought.get(lot, ()), *budgets) for lot, budgets in item.items()}
+            if spent >= full:
                 break
 
 
@@ -141,6 +145,12 @@ def reached(path: list[State], width: float, inside: tuple[float, float], own: b
     """The first state with an interval that narrow and its ratio inside the grid's."""
     good = (one for one in path if (one.own_width if own else one.width) <= width)
     return next((one for one in good if inside[0] <= one.r <= inside[1]), None)
+
+
+def lasting(path: list[State], width: float) -> State:
+    """The first state from which on no interval is wider; the last one, where none is that narrow."""
+    wide = [place for place, one in enumerate(path) if one.width > width]
+    return path[min(wide[-1] + 1, len(path) - 1)] if wide else path[0]
 
 
 def measured_ratio(world: World) -> float | None:
@@ -197,7 +207,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "starts": starts,
     }
     for policy in options.policies:
-        ends, strict, lucky, paths = [], [], [], []
+        ends, strict, lucky, kept, paths = [], [], [], [], []
         for seed in range(options.seed, options.seed + starts):
             start = starting(world, 3, 3, 1, np.random.default_rng(seed))
             path = replay(world, start, policy, None if options.choose else laws, grid[0], width, seed)
@@ -205,6 +215,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             ends.append(reached(path, (1 + options.slack) * width, inside))
             strict.append(reached(path, width, inside))
             lucky.append(reached(path, (1 + options.slack) * width, inside, own=True))
+            kept.append(lasting(path, (1 + options.slack) * width).flops / whole)
             where = "not reached" if ends[-1] is None else f"{ends[-1].flops / whole:.3f} of the sweep"
             steps = ", ".join(f"{one.flops / whole:.2f}:{one.width:.3f}/{one.own_width:.3f}" for one in path)
             words = f"{policy} {seed}: {where}; {steps}"
@@ -212,6 +223,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             if not options.json:
                 print(words, flush=True)
         document[policy] = _summary(ends, strict, lucky, paths, whole, fitted, grid[0].r, target)
+        document[policy]["share_for_good"] = mean(kept)
     first = document.get("advised", {})
     document |= {
         name: first.get(name) for name in ("share_of_flops", "share_of_fitted", "r_star", "interval")

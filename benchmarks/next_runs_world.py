@@ -63,6 +63,11 @@ class World:
         mine = np.array([D in bought.get((N, r, seed), ()) for N, r, seed, D in keys])
         return LossTable(frame[base | (mine & (frame["phase"] == "end"))].reset_index(drop=True))
 
+    def added(self, item: Bought, bought: Bought) -> float:
+        """FLOPs of adding budgets to what was bought, bases of new sizes included."""
+        owned = {N for N, _, _ in bought}
+        return self.flops(item) - sum(map(self.prices.base, {N for N, _, _ in item} & owned))
+
     def flops(self, bought: Bought) -> float:
         # A price does not depend on the ratio, which of a cell is between the corners.
         cells = [Cell(N, 0.5, budgets) for (N, _, _), budgets in bought.items()]
@@ -160,14 +165,14 @@ def starting(world: World, sizes: int, runs: int, short: int, rng: np.random.Gen
 
 
 def offers(world: World, bought: Bought) -> list[Candidate]:
-    """Every lot that is left, up to each budget; the first runs of a new size together."""
+    """Every lot up to each budget it does not have yet; the first runs of a new size together."""
     owned = {N for N, _, _ in bought}
     left = [lot for lot in world.lots if lot not in bought]
     found = [
         Candidate((Cell(lot[0], lot[1], rung, name_of(lot)),), "ratio")
-        for lot in left
+        for lot in world.lots
         if lot[0] in owned
-        for rung in ladders(world.lots[lot])
+        for rung in missing(world.lots[lot], bought.get(lot, ()))
     ]
     for N in sorted({N for N, _, _ in left} - owned):
         first = min(seed for size, _, seed in left if size == N)
@@ -176,6 +181,12 @@ def offers(world: World, bought: Bought) -> list[Candidate]:
             for rung in ladders(world.lots[mine[0]]):
                 found.append(Candidate(tuple(Cell(N, lot[1], rung, name_of(lot)) for lot in pair), "size"))
     return found
+
+
+def missing(budgets: tuple[float, ...], have: tuple[float, ...]) -> list[tuple[float, ...]]:
+    """Budgets to add to a run, up to each longer one; its trunk is trained again."""
+    longest = max(have, default=0.0)
+    return [tuple(D for D in rung if longest < D) for rung in ladders(budgets) if rung[-1] > longest]
 
 
 def name_of(lot: Lot) -> str:

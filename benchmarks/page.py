@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks import page_plans
+
 
 def page(results: Mapping[str, Any], quick: bool) -> str:
     """The whole page."""
@@ -20,6 +22,9 @@ def page(results: Mapping[str, Any], quick: bool) -> str:
         sections += _curves(curves)
     if "annealing sums" in results:
         sections.append(_sums(results["annealing sums"]))
+    mixed = [item for item in results.values() if item["benchmark"] == "mixtures"]
+    sections += page_plans.mixtures(mixed) if mixed else []
+    sections += page_plans.plans(results["plans"]) if "plans" in results else []
     return "\n".join(sections)
 
 
@@ -44,6 +49,9 @@ def _head(results: Mapping[str, Any], quick: bool) -> str:
         "    python -m benchmarks.schedules --data FOLDER --json            # a CSV per schedule\n"
         "    python -m benchmarks.schedule_transfer --data FOLDER --json    # runs.csv, val_curves.csv\n"
         "    python -m benchmarks.annealing_sums --json\n"
+        "    python -m benchmarks.mixtures --data FOLDER --json             # train_mixture*.csv, ...\n"
+        "    python -m benchmarks.plan --json\n"
+        "    python -m benchmarks.next_runs --data LOSSES.csv --json\n"
     )
 
 
@@ -124,7 +132,8 @@ def _coverage(item: Mapping[str, Any]) -> list[str]:
         "| prediction | intervals that hold the truth |",
         "|---|---|",
     ]
-    rows += [_row([name, f"{100 * share:.1f} %"]) for name, share in item["predictions"].items()]
+    whole = {**item["predictions"], **item.get("predictions_at_the_edge", {})}
+    rows += [_row([name, f"{100 * share:.1f} %"]) for name, share in whole.items()]
     rows += ["", _row(["parameter", *names]), "|---" * (len(names) + 1) + "|"]
     ways = {
         "refits": "parameters",
@@ -159,7 +168,7 @@ def _curves(items: list[Mapping[str, Any]]) -> list[str]:
         ]
         rows.append(_row(cells))
     for item in items:
-        if item["chosen_by"] != "named by --law":
+        if item.get("chosen_by", "named by --law") != "named by --law":
             name = item["data"] if item["benchmark"] == "schedules" else "lr_schedules_124m"
             rows.append(f"\n{name}, {item['law']}: {item['chosen_by']}.")
     rows.append("")

@@ -2,8 +2,9 @@
 
 python -m benchmarks.run_all [--quick] [--out FOLDER] [--losses FOLDER]
 
-The laws of loss curves are measured on published curves, which are not part of the project: `--losses`
-names a folder that holds `multi_power_law/csv_25`, `multi_power_law/csv_100` and `lr_schedules_124m`.
+Laws of loss curves and predictors over mixtures are measured on published losses, which are not part of
+the project: `--losses` names a folder that holds `multi_power_law/csv_25`, `multi_power_law/csv_100`,
+`lr_schedules_124m` and `regmix_1m`.
 Without it what was measured before is kept.
 """
 
@@ -43,6 +44,11 @@ RUNS: dict[str, tuple[str, ...]] = {
         *("schedule_transfer", "--law", "multi-power", "--data"),
         "{losses}/lr_schedules_124m",
     ),
+    "mixtures": ("mixtures", "--data", "{losses}/regmix_1m"),
+    "mixtures, trees": ("mixtures", "--only", "boosted-trees", "--data", "{losses}/regmix_1m"),
+    "mixtures, exponential": ("mixtures", "--only", "exponential", "--data", "{losses}/regmix_1m"),
+    "mixtures, 64 runs": ("mixtures", "--runs", "64", "--subsets", "3", "--data", "{losses}/regmix_1m"),
+    "plans": ("plan",),
 }
 """Name of a result to the module and its options; each runs in a process of its own."""
 

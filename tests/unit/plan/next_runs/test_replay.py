@@ -41,8 +41,15 @@ def test_a_sweep_is_a_world_of_runs(parts: tuple[Any, Any], losses: Path) -> Non
     assert set(table.frame.loc[table.frame["phase"] == "base", "N"]) == {*world.sizes[:3], 1.2e6}
     assert 0 < world.flops(start) < world.flops(world.lots)
     offered = shop.offers(world, start)
-    names = {cell.name for candidate in offered for cell in candidate.cells}
-    assert {shop.lot_of(name) for name in names} == set(world.lots) - set(start)
+    cells = [cell for candidate in offered for cell in candidate.cells]
+    assert {shop.lot_of(cell.name) for cell in cells} == set(world.lots)
+    # Of runs that are there, the longest budget only: its trunk is paid again, the decays are not.
+    again = [cell for cell in cells if shop.lot_of(cell.name) in start]
+    assert {cell.budgets for cell in again} == {(1.3e6,)}
+    item = {lot: (1.3e6,) for lot in list(start)[:1]}
+    assert world.added(item, start) == pytest.approx(
+        world.prices.run(again[0]) * next(iter(item))[0] / again[0].N
+    )
     assert all(len(candidate.cells) == 2 for candidate in offered if candidate.kind == "size")
 
 
