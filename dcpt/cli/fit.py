@@ -65,8 +65,8 @@ def fit(
         list[Path] | None,
         typer.Argument(
             help="Table of losses (CSV, JSON lines, also .gz, or Parquet). Several are several domains, "
-            "fitted together. Of loss curves also a folder of such tables. Columns share:NAME and loss:NAME, or "
-            "a folder of a sweep of mixtures or of RegMix's files: many corpora."
+            "fitted together. Of loss curves also a folder of such tables. Of many corpora a table with "
+            "columns share:NAME and loss:NAME, the folder of a sweep of mixtures, or RegMix's files."
         ),
     ] = None,
     output: Annotated[
@@ -171,8 +171,8 @@ def fit(
         wanted_laws,
     )
     from dcpt.cli.given_table import read_given, reading_of
-    from dcpt.cli.mixture_fit import fit_mixtures, holds_mixtures
     from dcpt.cli.law_parameters import law_parameters, units_note
+    from dcpt.cli.mixture_fit import fit_mixtures, holds_mixtures
     from dcpt.cli.options import fresh_in, lists, pairs
     from dcpt.core.errors import ConfigError
     from dcpt.ingest.column_map import read_column_map

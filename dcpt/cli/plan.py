@@ -122,9 +122,10 @@ def plan(
     mixture = mixture_fit_of(fits)
     if mixture is not None:
         other: dict[str, Any] = {"--schedule": schedule, "--sweep": sweep, "--budget": budget, "--law": law}
-        other |= {"--sizes": sizes, "--max-tokens": max_tokens, "--general-now": general_now, "--weight": weight}
-        other |= {"--r-min": r_min, "--r-max": r_max, "--metric": metric, "--losses": losses, "--values": values}
-        refuse_beside("a mixture of many corpora", other | {"--data-root": data_root, "--figure": figure})
+        other |= {"--sizes": sizes, "--max-tokens": max_tokens, "--general-now": general_now}
+        other |= {"--r-min": r_min, "--r-max": r_max, "--metric": metric, "--losses": losses}
+        other |= {"--weight": weight, "--values": values, "--data-root": data_root, "--figure": figure}
+        refuse_beside("a mixture of many corpora", other)
         texts = {"minimise": minimise, "now": now, "pool": pool, "epochs": epochs}
         fields = {"shares": shares, "against": against, "discount": discount, "level": level}
         asked_mixture = read_mixture_question(objective, at, keep, texts, fields)

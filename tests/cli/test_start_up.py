@@ -46,8 +46,8 @@ def test_public_names_load_on_first_use() -> None:
 def test_commands_stand_in_the_order_of_use(call: Callable[..., Any]) -> None:
     lines = call("--help").out.partition("Commands:")[2].splitlines()
     assert [line.split()[0] for line in lines if line.startswith("  ") and line.strip()][:14] == [
-        "demo", "corpus", "sweep", "ingest", "fit", "predict", "plan", "next", "launch", "compare", "report", "laws",
-        "schema", "doctor",
+        "demo", "corpus", "sweep", "ingest", "fit", "predict", "plan", "next", "launch", "compare", "report",
+        "laws", "schema", "doctor",
     ]  # fmt: skip
 
 

@@ -1,0 +1,161 @@
+"""What speaks against leaning on a mixture: found from the parts of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dcpt.plan.mixtures.compared import Compared
+from dcpt.plan.mixtures.doubt import MixtureCaveat, in_order
+from dcpt.plan.mixtures.mixture_plan import CorpusShare, HeldOutScores, TargetLoss
+from dcpt.plan.mixtures.reach import Reach
+from dcpt.plan.mixtures.setting import CENTRE, NOW, SEEN, Setting
+
+OFTEN = 0.1
+"""Share of infeasible draws worth a caveat; above one half the answer is open."""
+
+OPEN = 0.5
+"""Width of a share's interval from which the runs do not say how much of the corpus to take."""
+
+COVERED = (0.85, 0.97)
+"""Coverage of 90 % intervals on held-out runs outside of which they are said to be off."""
+
+LEAST_R2 = 0.5
+"""Held-out R2 below which the mixture explains little of the losses."""
+
+MANY_EPOCHS = 4.0
+"""Passes over a pool up to which repeated tokens were found to be worth nearly as much as unique ones
+(Muennighoff et al. 2023, arXiv:2305.16264)."""
+
+
+def find_doubts(
+    setting: Setting,
+    shares: Sequence[CorpusShare],
+    losses: Sequence[TargetLoss],
+    compared: Sequence[Compared],
+    reach: Reach,
+    held_out: HeldOutScores,
+    infeasible: float,
+    gain: float,
+    noise: float,
+) -> tuple[MixtureCaveat, ...]:
+    """Every reason for doubt, the heaviest first.
+
+    Parameters
+    ----------
+    gain : float
+        Expected goal of the mixture in use (or the best seen) less the answer's.
+    noise : float
+        Standard deviation of the goal between runs of one mixture.
+    """
+    return in_order(
+        [
+            *_alike(compared, noise),
+            *_reach(reach, shares),
+            *_limits(losses, infeasible, setting.question.level),
+            *_fit(setting, held_out, gain),
+            *_repetition(setting, shares),
+        ]
+    )
+
+
+def _alike(compared: Sequence[Compared], noise: float) -> Iterator[MixtureCaveat]:
+    """A mixture in use decides about changing it; else the best of the known ones does."""
+    in_use = any(item.name == NOW and item.shares is not None for item in compared)
+    for item in compared:
+        if not (item.alike and item.allowed) or item.name == CENTRE or item.difference is None:
+            continue
+        decides = item.name == NOW if in_use else True
+        name = item.name if item.name in (NOW, SEEN) else f"{item.name} mixture"
+        message = (
+            f"The {name} cannot be told from the answer: its goal differs by {item.difference:+.4f} "
+            f"({item.lo:+.4f} to {item.hi:+.4f}), and single runs scatter by {noise:.4f}."
+        )
+        yield MixtureCaveat("not_told_apart", "doubt" if decides else "note", message)
+
+
+def _reach(reach: Reach, shares: Sequence[CorpusShare]) -> Iterator[MixtureCaveat]:
+    if reach.beyond:
+        at = {item.corpus: item for item in shares}
+        told = ", ".join(
+            f"{name} {at[name].share:.3f} (seen up to {at[name].seen:.3f})" for name in reach.beyond
+        )
+        yield MixtureCaveat("never_seen", "doubt", f"Shares lie beyond those of every run: {told}.")
+    if reach.nearest > reach.usual:
+        yield MixtureCaveat(
+            "far_from_runs",
+            "doubt",
+            f"{100 * reach.nearest:.0f} % of the tokens differ from the nearest run; 95 % of the runs have "
+            f"one within {100 * reach.usual:.0f} %.",
+        )
+    wide = [item for item in shares if item.hi - item.lo > OPEN]
+    if wide:
+        told = ", ".join(f"{item.corpus} ({item.lo:.2f} to {item.hi:.2f})" for item in wide[:3])
+        yield MixtureCaveat("shares_open", "doubt", f"The draws disagree how much is best of {told}.")
+
+
+def _limits(losses: Sequence[TargetLoss], infeasible: float, level: float) -> Iterator[MixtureCaveat]:
+    if infeasible > OFTEN:
+        yield MixtureCaveat(
+            "often_infeasible",
+            "open" if infeasible > 0.5 else "doubt",
+            f"In {100 * infeasible:.0f} % of the draws no mixture keeps the limits.",
+        )
+    for item in losses:
+        if item.kept is not None and item.kept < level:
+            yield MixtureCaveat(
+                "limit_at_edge",
+                "note",
+                f"'{item.text}' is kept in {100 * item.kept:.0f} % of the draws; the cautious mixture keeps "
+                f"it in {100 * level:.0f} %.",
+            )
+
+
+def _fit(setting: Setting, held_out: HeldOutScores, gain: float) -> Iterator[MixtureCaveat]:
+    if held_out.r2 < LEAST_R2:
+        yield MixtureCaveat(
+            "poor_fit", "open", f"On runs left out the fit explains little: R2 is {held_out.r2:.2f}."
+        )
+    if not COVERED[0] <= held_out.coverage <= COVERED[1]:
+        yield MixtureCaveat(
+            "coverage",
+            "doubt",
+            f"90 % intervals hold {100 * held_out.coverage:.0f} % of the runs left out.",
+        )
+    if held_out.optimism > 0 and held_out.optimism > 0.5 * max(gain, 0.0):
+        yield MixtureCaveat(
+            "optimistic",
+            "doubt",
+            f"Of runs left out, those predicted best came out {held_out.optimism:.4f} higher than predicted; "
+            f"the gain expected here is {gain:.4f}.",
+        )
+    shares = setting.fit.shares
+    if len({tuple(row) for row in shares.round(6)}) == len(shares):
+        yield MixtureCaveat(
+            "noise_not_measured",
+            "note",
+            "No mixture was trained twice: the noise of single runs is what the fit could not explain.",
+        )
+    for text in setting.fit.warnings:
+        yield MixtureCaveat("fit_warning", "doubt", text if text.endswith(".") else f"{text}.")
+
+
+def _repetition(setting: Setting, shares: Sequence[CorpusShare]) -> Iterator[MixtureCaveat]:
+    many = [item for item in shares if item.epochs is not None and item.epochs > MANY_EPOCHS + 1e-6]
+    if many:
+        told = ", ".join(f"{item.corpus} {item.epochs:.1f}" for item in many)
+        yield MixtureCaveat("many_epochs", "doubt", f"Pools are passed more than four times: {told}.")
+    surface = setting.problem.surface
+    if surface.repetition is None:
+        return
+    most = max((item.epochs or 0.0 for item in shares), default=0.0)
+    if most > 1:
+        price = (
+            ""
+            if setting.question.token_slope
+            else ", and useful tokens lost have no price (token_slope is 0)"
+        )
+        yield MixtureCaveat(
+            "repetition_not_measured",
+            "note",
+            f"The discount of repeated tokens is a published one, not measured on these runs{price}.",
+        )
