@@ -161,7 +161,7 @@ def _curves(items: list[Mapping[str, Any]]) -> list[str]:
         single = item["benchmark"] == "schedules"
         cells = [
             item["data"] if single else "lr_schedules_124m",
-            item["law"],
+            _law(item),
             len(item["curves"]) if single else item["curves"],
             f"{item['test_mae' if single else 'val_mae']:.5f}",
             f"{item['fit_seconds']:.2f} s",
@@ -170,9 +170,13 @@ def _curves(items: list[Mapping[str, Any]]) -> list[str]:
     for item in items:
         if item.get("chosen_by", "named by --law") != "named by --law":
             name = item["data"] if item["benchmark"] == "schedules" else "lr_schedules_124m"
-            rows.append(f"\n{name}, {item['law']}: {item['chosen_by']}.")
+            rows.append(f"\n{name}, {_law(item)}: {item['chosen_by']}.")
     rows.append("")
     return rows
+
+
+def _law(item: Mapping[str, Any]) -> str:
+    return f"{item['law']} (--choose)" if item.get("choose") else str(item["law"])
 
 
 def _sums(item: Mapping[str, Any]) -> str:

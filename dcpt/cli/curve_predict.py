@@ -70,7 +70,14 @@ def predict_curves(
         predictor = item.predictor(named)
         members = predictor.fits if isinstance(predictor, CurveAverage) else (predictor,)
         chosen.append((item, predictor, members))
-    behind = [(third, *sides_behind(fits, third)) for third in thirds]
+    behind = []
+    for third in thirds:
+        try:
+            behind.append((third, *sides_behind(fits, third)))
+        except ConfigError as error:
+            if law == OUT_OF_DOMAIN or third.eval_set in eval_sets:
+                raise
+            left.append(f"{error.message.rstrip('.')}; {third.eval_set} is left out.")
     combined = [item for _, found, _ in behind for item in found.values()]
     used = [fit for _, _, members in chosen for fit in members]
     used += [fit for item in combined for fit in item.fits if fit.law.name in item.best and fit not in used]
@@ -122,7 +129,7 @@ def _third_sets(
     from dcpt.cli.curve_out_of_domain import OUT_OF_DOMAIN
     from dcpt.fit.loss_curves.out_of_domain_file import load_out_of_domain
 
-    kept = {item.eval_set: item for item in load_out_of_domain(path.parent if path.suffix else path)}
+    kept = {item.eval_set: item for item in load_out_of_domain(path.parent if path.is_file() else path)}
     if law == OUT_OF_DOMAIN and not kept:
         raise ConfigError(
             f"{path}: holds no combination for a third set.",

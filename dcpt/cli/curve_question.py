@@ -180,7 +180,8 @@ def open_curves(path: Path) -> CurveFits:
     from dcpt.core.errors import DataError
     from dcpt.fit.loss_curves.curve_file import FILE_NAME, CurveFits
 
-    file = path if path.suffix == ".json" else path / FILE_NAME
+    named = path.is_file() or (path.suffix == ".json" and not path.is_dir())
+    file = path if named else path / FILE_NAME
     if file.exists():
         return CurveFits.load(file)
     raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +40,38 @@ def check_law(law: DeclaredLaw, document: Mapping[str, Any], where: str, again: 
         )
 
 
+def check_fields(
+    document: Mapping[str, Any],
+    *,
+    texts: Collection[str] = (),
+    numbers: Collection[str] = (),
+    mappings: Collection[str] = (),
+) -> None:
+    """Refuse fields that would only be found broken where they are used.
+
+    Parameters
+    ----------
+    document : mapping
+        A fit.
+    texts, numbers, mappings : collection of str
+        Fields that hold text, those that hold a number, and those that hold further fields.
+
+    Raises
+    ------
+    TypeError
+        Where one holds something else; `reading` says of which document.
+    """
+    wanted: tuple[tuple[Collection[str], Any, str], ...] = (
+        (texts, str, "text"),
+        (numbers, (int, float), "a number"),
+        (mappings, Mapping, "named values"),
+    )
+    for names, kind, word in wanted:
+        for name in names:
+            if not isinstance(document[name], kind) or isinstance(document[name], bool):
+                raise TypeError(f"field {name!r} is {str(document[name])[:60]!r}, wanted {word}")
+
+
 @contextmanager
 def reading(where: str, what: str, again: str) -> Iterator[None]:
     """Turn what goes wrong while a document is read into one sentence about it.
@@ -62,5 +94,5 @@ def reading(where: str, what: str, again: str) -> Iterator[None]:
         raise
     except ConfigError as error:
         raise DataError(f"{where}: {error.message}", hint=error.hint) from None
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: is not {what}: {error}.") from None
+    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise DataError(f"{where}: is not {what}: {error}.", hint=again) from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dcpt.fit.bases import Bases
 from dcpt.fit.dataset import Units
 from dcpt.fit.doubt import FitWarning
-from dcpt.fit.fit_json import check_law, law_entries, reading
+from dcpt.fit.fit_json import check_fields, check_law, law_entries, reading
 from dcpt.fit.score import HoldoutScore
 from dcpt.laws.law import Law
 from dcpt.laws.registry import get_law
@@ -30,6 +30,9 @@ _PLAIN = (
     *("eval_set", "role", "metric", "unit", "status", "objective", "delta", "agree", "starts"),
     *("draws_converged", "residual_sigma", "mae", "mape", "rows", "runs", "fingerprint", "seed"),
 )
+_TEXTS = ("eval_set", "role", "metric", "unit", "status", "fingerprint")
+_NUMBERS = ("delta", "residual_sigma", "mae", "mape", "rows", "runs", "seed")
+_MAPPINGS = ("values", "dropped", "quality", "fixed", "ties", "corner_errors")
 
 
 def round_draws(draws: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,6 +72,10 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
     with reading(where, "a fit", AGAIN):
         law = get_law(document["law"]) if law is None else law
         check_law(law, document, where, AGAIN)
+        check_fields(document, texts=_TEXTS, numbers=_NUMBERS, mappings=_MAPPINGS)
+        check_fields(document["units"], numbers=("N", "D"))
+        for name in ("N", "D", "r"):
+            document["ranges"][name]  # `predict` measures how far it reaches by these
         values = document["values"]
         return LawFit(
             law=law,
@@ -76,7 +83,7 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             draws=np.array(document["draws"], dtype=np.float64).reshape(-1, len(law.names)),
             resamples=np.array([index(number) for number in document["resamples"]], dtype=np.int64),
             units=Units(**document["units"]),
-            ranges={name: (pair[0], pair[1]) for name, pair in document["ranges"].items()},
+            ranges={name: (float(pair[0]), float(pair[1])) for name, pair in document["ranges"].items()},
             dropped=document["dropped"],
             bases={
                 name: Bases(tuple(base["sizes"]), tuple(base["losses"]))

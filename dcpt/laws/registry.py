@@ -18,6 +18,8 @@ from dcpt.laws.family import LawFamily
 from dcpt.laws.law import Law
 
 ENTRY_POINT_GROUP = "dcpt.laws"
+FORMER_GROUP = "dcpt.curve_laws"
+"""Laws of curves were declared under a group of their own; they are still found there."""
 
 L = TypeVar("L", bound=DeclaredLaw)
 
@@ -26,7 +28,9 @@ L = TypeVar("L", bound=DeclaredLaw)
 def _outside() -> tuple[Any, ...]:
     """Laws, families and modules of them that outside packages declare, of whatever kind."""
     found = []
-    for point in metadata.entry_points(group=ENTRY_POINT_GROUP):
+    groups = (metadata.entry_points(group=group) for group in (ENTRY_POINT_GROUP, FORMER_GROUP))
+    points = {(point.name, point.value): point for group in groups for point in group}
+    for point in points.values():
         try:
             loaded = point.load()
         except Exception as error:  # an outside package may fail in any way; the other laws stay usable
@@ -107,7 +111,7 @@ class Registry(Generic[L]):
     def families(self) -> tuple[LawFamily, ...]:
         """The patterns of names beyond `laws`."""
         found = [value for value in self._declared if isinstance(value, LawFamily)]
-        return tuple(dict.fromkeys(family for family in found if family.kind is self._kind))
+        return tuple(dict.fromkeys(family for family in found if issubclass(family.kind or Law, self._kind)))
 
     def make(self, name: str) -> L | None:
         """The law a family makes of a name, made once: a fit read back has the very law it was made with."""
@@ -116,7 +120,9 @@ class Registry(Generic[L]):
         return self._made[name]
 
     def _build(self, name: str) -> L | None:
-        made = (family.make(name) for family in self.families)
+        # A family that does not say what it makes may make laws of this kind.
+        silent = (value for value in self._declared if isinstance(value, LawFamily) and value.kind is None)
+        made = (family.make(name) for family in dict.fromkeys((*self.families, *silent)))
         return next((law for law in made if isinstance(law, self._kind)), None)
 
     def get(self, law: str | L) -> L:

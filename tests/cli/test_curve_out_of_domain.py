@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -85,3 +86,23 @@ def test_what_is_not_predicted(
 ) -> None:
     answer = call("predict", str(folder / "fits"), "--schedule", S, "--at", "r=0.6", *words)
     assert (answer.code, said in answer.err) == (code, True), answer.err
+
+
+def test_a_third_set_of_one_side_is_left_out_unless_it_was_asked_for(
+    folder: Path, call: Callable[..., Any]
+) -> None:
+    """Also in a folder whose name has a dot."""
+    one = folder / "v1.2"
+    one.mkdir()
+    (one / "out_of_domain.json").write_bytes((folder / "fits/out_of_domain.json").read_bytes())
+    kept = json.loads((folder / "fits/curves.json").read_text())
+    kept["sets"] = [item for item in kept["sets"] if item["side"] == "general"]
+    (one / "curves.json").write_text(json.dumps(kept))
+    asked = ("predict", str(one), "--schedule", S, "--at", "r=0.6")
+    answer = call(*asked, "--json")
+    assert answer.code == 0, answer.err
+    assert [row["eval_set"] for row in answer.document["predictions"]] == ["general/dense"]
+    assert any("code/dense is left out" in note for note in answer.document["notes"])
+    for words in (LAW, ("--eval-set", "code/dense")):
+        refused = call(*asked, *words)
+        assert (refused.code, "nothing is fitted to 'domain'" in refused.err) == (2, True), refused.err

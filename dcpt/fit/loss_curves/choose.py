@@ -37,6 +37,9 @@ three curves each (logs of Schaipp et al. 2025, arXiv:2501.18965; ``python -m be
 the other runs were missed by 0.0047 nats with this rule, by 0.0049 where the least error on the folds
 decided, and by 0.0055 where means of two laws were candidates too."""
 
+ROUNDING = 1e-12
+"""Mean absolute log error of a fold below which it is rounding: laws that err less are equally exact."""
+
 MOST_PAIRS = 15
 """Pairs of laws up to which every pair's mean is a candidate too."""
 
@@ -162,7 +165,8 @@ def _kept(table: pd.DataFrame, first: str, folds: tuple[Fold, ...]) -> str:
     if best == first or len(folds) < 2:
         return first
     # Ratios of errors: folds differ in how hard they are, and a law that is right errs less in all of them.
-    rows = np.log(table.set_index("name")[[fold.name for fold in folds]].to_numpy(np.float64))
+    errors = table.set_index("name")[[fold.name for fold in folds]].to_numpy(np.float64)
+    rows = np.log(np.maximum(errors, ROUNDING))
     behind = rows[list(table["name"]).index(first)] - rows[0]
     beyond = float(stdtrit(len(folds) - 1, 0.5 + CHANCE / 2))
     noise = float(behind.std(ddof=1)) / np.sqrt(len(folds))

@@ -136,4 +136,4 @@ def _set_of(item: Mapping[str, Any], where: str) -> SetFits:
 
 def _file(path: Path | str) -> Path:
     path = Path(path)
-    return path if path.suffix == ".json" else path / FILE_NAME
+    return path if path.suffix == ".json" and not path.is_dir() else path / FILE_NAME

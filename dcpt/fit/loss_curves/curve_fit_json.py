@@ -10,7 +10,7 @@ import numpy as np
 
 from dcpt.core.errors import DataError
 from dcpt.fit.doubt import FitWarning
-from dcpt.fit.fit_json import check_law, law_entries, reading
+from dcpt.fit.fit_json import check_fields, check_law, law_entries, reading
 from dcpt.fit.law_fit_json import round_draws
 from dcpt.fit.loss_curves.curve_score import CurveScore
 from dcpt.laws.curves.curve_law import CurveLaw
@@ -27,6 +27,8 @@ _PLAIN = (
     *("status", "agree", "starts", "objective", "delta", "residual_sigma", "held_out", "draws_converged"),
     *("rows", "eval_set", "side", "fingerprint", "seconds", "seed"),
 )
+_TEXTS = ("status", "eval_set", "side", "fingerprint")
+_NUMBERS = ("delta", "residual_sigma", "rows")
 
 
 def curve_fit_to_json(fit: CurveFit) -> dict[str, Any]:
@@ -57,13 +59,14 @@ def curve_fit_from_json(document: Mapping[str, Any], where: str, law: CurveLaw |
     with reading(where, "a fit of curves", AGAIN):
         law = get_curve_law(document["law"]) if law is None else law
         check_law(law, document, where, AGAIN)
+        check_fields(document, texts=_TEXTS, numbers=_NUMBERS, mappings=("params", "fixed"))
         return CurveFit(
             law=law,
             params=document["params"],
             at_bound=tuple(document["at_bound"]),
             score=CurveScore(**document["score"]),
             warnings=tuple(FitWarning.from_dict(item) for item in document["warnings"]),
-            ranges={name: (pair[0], pair[1]) for name, pair in document["ranges"].items()},
+            ranges={name: (float(pair[0]), float(pair[1])) for name, pair in document["ranges"].items()},
             curves=tuple(document["curves"]),
             fixed=document["fixed"],
             draws=np.array(document["draws"], dtype=np.float64),

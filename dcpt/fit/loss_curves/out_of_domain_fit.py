@@ -23,7 +23,6 @@ Array = NDArray[np.float64]
 FEWEST_SHARES = 3
 """Mixtures from which on each is left out in turn; with fewer of them every run is."""
 
-
 SIZES_DIFFER = 1.25
 """Ratio of errors from which one combination for all sizes is doubted: on experiments/cpt_dynamics_cpu, with
 parts of the general corpora as third sets, it is 1.6 to 1.9."""
@@ -44,7 +43,7 @@ class OutOfDomainFit:
     rmse : float
         Root mean square error on the checkpoints it was fitted to, nats per token.
     held_out : float, optional
-        The same on mixtures, or runs, that a refit had not seen; None where there are too few.
+        The same on mixtures, or runs, that a refit had not seen; None where too few, or too alike.
     left_out : str
         What was left out in turn: ``4 mixtures``.
     by_size : float, optional
@@ -79,7 +78,7 @@ class OutOfDomainFit:
                 f"{LEAST_R2:g}: it is not used to predict."
             )
         if self.held_out is None:
-            said.append(f"{self.eval_set}: too few runs to try the combination on some that it has not seen.")
+            said.append(f"{self.eval_set}: runs too few or too alike to try the combination on unseen ones.")
         elif self.held_out > 2.0 * self.rmse:
             said.append(
                 f"{self.eval_set}: where {self.left_out} were left out in turn the error is "
@@ -209,15 +208,19 @@ def fit_third_set(rows: CurveRows, eval_set: str, intercept: bool = True) -> Out
     if eval_set in sides.values():
         raise ConfigError(f"out-of-domain: {eval_set} is the set of a side itself; wanted a third one.")
     table = _together(rows, {**sides, "third": eval_set})
-    law = _fitted(table, intercept)
-    error = _predicted(law, table) - table["third"].to_numpy()
+    try:
+        law = _fitted(table, intercept)
+    except FitError as error:
+        hint = "leave the constant out: --fix intercept=0" if intercept and len(table) > 2 else error.hint
+        raise FitError(f"{eval_set}: {error.message}", hint=hint) from None
+    missed = _predicted(law, table) - table["third"].to_numpy()
     held_out, left_out = _held_out(table, intercept)
     return OutOfDomainFit(
         eval_set=eval_set,
         general_set=sides[GENERAL],
         domain_set=sides[DOMAIN],
         law=law,
-        rmse=float(np.sqrt(np.mean(error**2))),
+        rmse=float(np.sqrt(np.mean(missed**2))),
         held_out=held_out,
         left_out=left_out,
         by_size=_by_size(table, intercept),
@@ -278,9 +281,10 @@ def _held_out(table: pd.DataFrame, intercept: bool) -> tuple[float | None, str]:
     squares = []
     for name in names:
         out = (groups == name).to_numpy(bool)
-        if (~out).sum() <= 2 + intercept:
+        try:
+            law = _fitted(table[~out], intercept)
+        except (DataError, FitError):  # the rest is too little, moves together or stands still
             return None, ""
-        law = _fitted(table[~out], intercept)
         squares.append(float(np.mean((_predicted(law, table[out]) - table.loc[out, "third"]) ** 2)))
     return float(np.sqrt(np.mean(squares))), f"{len(names)} {word}"
 
@@ -288,10 +292,8 @@ def _held_out(table: pd.DataFrame, intercept: bool) -> tuple[float | None, str]:
 def _by_size(table: pd.DataFrame, intercept: bool) -> float | None:
     """Error where every size has a combination of its own."""
     sizes = [own for _, own in table.groupby("N")]
-    if len(sizes) < 2 or any(len(own) <= 2 + intercept for own in sizes):
-        return None
     try:
         errors = [_predicted(_fitted(own, intercept), own) - own["third"].to_numpy() for own in sizes]
-    except FitError:  # a size whose losses move together tells nothing
+    except (DataError, FitError):  # a size of too few losses, or that move together, tells nothing
         return None
-    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
+    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2))) if len(errors) > 1 else None

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import annealing_sums, schedule_transfer, schedules
+from benchmarks.page import _curves
 from benchmarks.schedule_data import curve_folder, transfer_runs
 from dcpt.core.curve import Curve, RateHistory
 from dcpt.core.errors import DataError
@@ -114,3 +115,11 @@ def test_annealing_sums(capsys):
     assert document["S1"] == pytest.approx(3e-4 * 20000 * (0.01 / 2 + 0.99 * 0.55), rel=1e-3)
     assert document["S2"] == pytest.approx(2.7e-4 * 1000, rel=0.02)
     assert document["sources"] == 256
+
+
+def test_the_page_says_which_laws_were_chosen():
+    item = {"benchmark": "schedules", "data": "x", "law": "rate-power", "curves": {}, "chosen_by": "y"}
+    item |= {"test_mae": 0.1, "fit_seconds": 1.0}
+    text = "\n".join(_curves([item, item | {"choose": True}]))
+    assert "| x | rate-power | 0 |" in text
+    assert "| x | rate-power (--choose) | 0 |" in text

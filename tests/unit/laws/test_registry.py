@@ -102,3 +102,35 @@ def test_what_is_no_law_is_said_once_for_both_kinds(declare) -> None:
         found = ends.laws.keys() | curves.laws.keys()
     assert {"d-cpt", "momentum"} <= found
     assert len(said) == 1
+
+
+def test_the_group_that_laws_of_curves_had_is_still_read(monkeypatch) -> None:
+    point = SimpleNamespace(name="flat", value="outside:flat", load=lambda: FlatCurve)
+    groups = {"dcpt.curve_laws": [point]}
+    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: groups.get(group, []))
+    registry._outside.cache_clear()
+    try:
+        assert "outside-flat-curve" in Registry(CurveLaw, "dcpt.laws.curves", "curve law").laws
+    finally:
+        monkeypatch.undo()
+        registry._outside.cache_clear()
+
+
+def test_what_a_family_makes_is_told_by_its_builder_or_by_the_law_made(declare) -> None:
+    def built(digit: str) -> FlatCurve:
+        return FlatCurve()
+
+    built.__annotations__["return"] = FlatCurve
+    told = LawFamily("told-N", r"told-(\d)", built)
+    silent = LawFamily("silent-N", r"silent-(\d)", lambda digit: FlatCurve())
+    wrong = LawFamily("wrong-N", r"wrong-(\d)", lambda digit: FlatCurve(), kind=Law)
+    ends, curves = declare(told, silent, wrong)
+    assert told in curves.families
+    assert told not in ends.families
+    for name in ("told-1", "silent-1"):
+        assert isinstance(curves.get(name), FlatCurve)
+        with pytest.raises(ConfigError, match="is unknown"):
+            ends.get(name)
+    with pytest.raises(ConfigError, match="wanted a Law") as caught:
+        ends.get("wrong-1")
+    assert "kind=CurveLaw" in caught.value.hint

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dcpt.core.curve import Curve, RateHistory
 from dcpt.core.errors import ConfigError, DataError, FitError
 from dcpt.fit.loss_curves import CurveAverage, CurveFit, choose_law, fit_curves
+from dcpt.fit.loss_curves.choose import _kept
 from dcpt.fit.loss_curves.curve_fit import UNSEEN
-from dcpt.fit.loss_curves.folds import folds_of
+from dcpt.fit.loss_curves.folds import Fold, folds_of
 from dcpt.fit.loss_curves.guards import groups_of
 from dcpt.fit.loss_curves.resample import curve_weights
 from dcpt.laws.curves import get_curve_law, list_curve_laws
@@ -275,6 +278,15 @@ def test_a_law_expected_to_be_the_best_is_given_up_only_beyond_chance():
         choice = choose_law(curves, laws, expected=True)
         assert choice.best.name == taken
         assert choice.table["name"][0] == choose_law(curves, laws).best.name == "momentum"
+
+
+@pytest.mark.parametrize(("first", "taken"), [(0.0, "a"), (1e-15, "a"), (1e-3, "b")])
+def test_folds_without_error_are_no_logarithm_of_nothing(first, taken):
+    folds = tuple(Fold(name, np.ones(1, bool)) for name in "xyz")
+    table = pd.DataFrame({"name": ["b", "a"], **{name: [0.0, first] for name in "xyz"}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _kept(table, "a", folds) == taken
 
 
 def test_a_law_that_the_curves_lack_something_for_is_left_out_of_the_choice():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dcpt.core.errors import ConfigError, DataError, FitError
-from dcpt.fit.loss_curves.curve_rows import read_curve_rows
+from dcpt.fit.loss_curves.curve_rows import CurveRows, read_curve_rows
 from dcpt.fit.loss_curves.out_of_domain_file import FILE_NAME, load_out_of_domain, save_out_of_domain
 from dcpt.fit.loss_curves.out_of_domain_fit import fit_third_set, third_sets
 from dcpt.ingest.reading import Reading
@@ -123,3 +123,22 @@ def test_a_file_gives_the_same_predictions(rows, tmp_path):
     (tmp_path / FILE_NAME).write_text('{"schema_version": 1, "kind": "out-of-domain fits", "sets": [{}]}')
     with pytest.raises(DataError, match="field 'eval_set'"):
         load_out_of_domain(tmp_path)
+
+
+def test_runs_that_are_alike_leave_it_untried(tmp_path):
+    """Without the second run both losses move together, so that no refit can be tried on it."""
+    k = np.arange(10)
+    parts = {"a": (3.0 - 0.01 * k, 3.0 - 0.1 * k), "b": (3.0 + 0.02 * k, 2.8 - 0.15 * k)}
+    rows = []
+    for run, (general, domain) in parts.items():
+        sets = {"general": general, "domain": domain, "third": 0.5 + 0.3 * general + 0.5 * domain}
+        for name, value in sets.items():
+            facts = {"run_id": run, "step": 10 * (k + 1), "eval_set": name, "value": value, "phase": "cpt"}
+            rows.append(pd.DataFrame(facts).assign(role="" if name == "third" else name, r=0.5, N=1e6))
+    table = pd.concat(rows, ignore_index=True)
+    fit = fit_third_set(CurveRows(table, (), {}), "third")
+    assert (fit.held_out, fit.left_out) == (None, "")
+    assert "too alike" in fit.doubts[0]
+    with pytest.raises(FitError, match=r"third: .* move together") as caught:
+        fit_third_set(CurveRows(table[table["run_id"] == "a"], (), {}), "third")
+    assert "--fix intercept=0" in caught.value.hint

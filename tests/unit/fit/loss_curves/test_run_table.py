@@ -111,3 +111,41 @@ def test_the_published_logs_read_as_their_source_says(shared):
     floors = rows.frame.drop_duplicates("run_id").set_index("run_id")["schedule"].str.startswith("cosine")
     assert all(ends[name] == pytest.approx(0.1, abs=1e-3) for name in floors.index[floors])
     assert {len(curve.history) for curve in curves} == {15_000, 25_000, 35_000, 50_000}
+
+
+def test_lengths_come_as_steps_or_as_shares(tmp_path):
+    bare = RUNS.head(3).drop(columns=["fract_decay", "warmup"])
+    steps = bare.assign(warmup_steps=50, decay_steps=[0, 200, 900])
+    shares = bare.assign(warmup_ratio=0.05, decay_ratio=[0.0, 0.2, 0.9])
+    odd = bare.assign(iterations=1000, warmup_steps=50, decay_fraction=[0.0, 0.29, 0.9])  # 0.29*1000 < 290
+    wanted = {name: SCHEDULES[name] for name in ("a1", "a2", "a3")}
+    shifted = wanted | {"a2": Schedule("wsd", 1e-3, 1000, 50, 290, "1-sqrt")}
+    for runs, made in ((steps, wanted), (shares, wanted), (odd, shifted)):
+        folder = folder_of(tmp_path, {"runs": runs, "val": losses(("a1", "a2", "a3"))})
+        rows = read_curve_rows(folder, Reading()).frame.groupby("run_id")["schedule"].first()
+        assert {name: parse_schedule(text) for name, text in rows.items()} == made
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "hint"),
+    [
+        ({"fract_decay": None}, "run a1: is of the kind wsd, and no column says how long", "decay_steps"),
+        ({"fract_decay": [0.0, np.nan]}, "run a2: is of the kind wsd", "0 where a run never decays"),
+        ({"warmup": 0.01}, r"run a1: its warmup is 0\.01; wanted a number of steps", "warmup_ratio"),
+        ({"fract_decay": None, "decay_steps": 0.2}, r"its decay_steps is 0\.2", "decay_ratio"),
+        ({"decay_steps": 300}, r"its decay_steps is 300 and its fract_decay is 0", None),
+        ({"fract_decay": 20}, r"its fract_decay is 20; wanted a share", None),
+    ],
+)
+def test_a_length_that_is_missing_or_of_another_unit_is_refused(tmp_path, change, said, hint):
+    runs = RUNS.head(2).assign(**change).dropna(axis="columns", how="all")
+    folder = folder_of(tmp_path, {"runs": runs, "val": losses(("a1", "a2"))})
+    with pytest.raises(DataError, match=said) as caught:
+        read_curve_rows(folder, Reading())
+    assert hint is None or hint in caught.value.hint
+
+
+def test_rates_beside_the_losses_need_no_length_of_a_decay(tmp_path):
+    own = losses(("a1", "a2")).assign(lr=1e-3)
+    folder = folder_of(tmp_path, {"runs": RUNS.head(2).drop(columns="fract_decay"), "val": own})
+    assert set(read_curve_rows(folder, Reading()).frame["schedule"]) == {""}
