@@ -53,7 +53,7 @@ def predict_curves(
     """
     from dcpt.cli.curve_out_of_domain import OUT_OF_DOMAIN, sides_behind, third_rows
     from dcpt.cli.curve_question import asked_of, open_curves, steps_of
-    from dcpt.core.errors import EXIT_DOUBTFUL
+    from dcpt.core.errors import EXIT_DOUBTFUL, FitError
     from dcpt.fit.loss_curves.average import CurveAverage
     from dcpt.fit.loss_curves.outside import outside
     from dcpt.laws.curves.registry import get_curve_law
@@ -88,6 +88,12 @@ def predict_curves(
     for item, predictor, members in chosen:
         given = asked.constants[item.eval_set]
         frame = predictor.predict(history, wanted, given, level)
+        if frame["mean"].min() <= 0:
+            raise FitError(
+                f"law {predictor.name} has no positive loss of {item.eval_set!r} there (got "
+                f"{frame['mean'].min():.4g}).",
+                hint="; ".join(outside(members[0].ranges, given, history)) or "ask nearer to the fitted runs",
+            )
         drawn.append((predictor, item.eval_set, given))
         beyond = outside(members[0].ranges, given, history)
         for row in frame.to_dict("records"):

@@ -107,6 +107,14 @@ def test_a_prediction_beyond_what_was_fitted_says_so(kept: Path, call: Callable[
     assert any("peak rate of continual pre-training is 0.002" in doubt for doubt in doubts)
 
 
+def test_no_loss_below_zero_is_predicted(kept: Path, call: Callable[..., Any]) -> None:
+    absurd = "wsd(peak=100, steps=300, warmup=10, decay=20%)"
+    answer = call("predict", str(kept / "fits"), "--schedule", S, "--base-schedule", absurd, "--at", "r=0.6")
+    assert answer.code == 4, answer.out
+    assert "has no positive loss of" in answer.err
+    assert "nearer to the fitted runs" in answer.err
+
+
 def test_every_question_is_one_command(ask: Callable[..., Any]) -> None:
     from dcpt.cli.curve_answers import QUESTIONS, TAKES
     from dcpt.cli.curve_options import ASK
