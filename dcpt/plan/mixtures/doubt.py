@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dcpt.plan.caveat import Weight
+from dcpt.plan.verdict import Verdict
+
 MixtureCaveatKind = Literal[
     "not_told_apart",
     "never_seen",
@@ -21,11 +24,6 @@ MixtureCaveatKind = Literal[
     "many_epochs",
     "fit_warning",
 ]
-Weight = Literal["note", "doubt", "open"]
-MixtureVerdict = Literal[
-    "supported", "doubtful", "the data do not say", "do not change your mix on this evidence"
-]
-
 _ORDER = {"open": 0, "doubt": 1, "note": 2}
 
 
@@ -53,7 +51,7 @@ def in_order(caveats: Sequence[MixtureCaveat]) -> tuple[MixtureCaveat, ...]:
     return tuple(sorted(caveats, key=lambda item: _ORDER[item.weight]))
 
 
-def judge(caveats: Sequence[MixtureCaveat]) -> MixtureVerdict:
+def judge(caveats: Sequence[MixtureCaveat]) -> Verdict:
     """A mixture as good as the answer decides first, then the heaviest caveat."""
     if any(item.kind == "not_told_apart" and item.weight != "note" for item in caveats):
         return "do not change your mix on this evidence"
@@ -61,7 +59,7 @@ def judge(caveats: Sequence[MixtureCaveat]) -> MixtureVerdict:
     return "the data do not say" if "open" in weights else "doubtful" if "doubt" in weights else "supported"
 
 
-def verdict_line(verdict: MixtureVerdict, caveats: Sequence[MixtureCaveat]) -> str:
+def verdict_line(verdict: Verdict, caveats: Sequence[MixtureCaveat]) -> str:
     """The verdict in one sentence."""
     if verdict == "supported":
         return "Supported: the runs speak for this mixture."

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dcpt.plan.mixtures.compared import Compared
-from dcpt.plan.mixtures.doubt import MixtureCaveat, MixtureVerdict
+from dcpt.plan.mixtures.doubt import MixtureCaveat
 from dcpt.plan.mixtures.prices import Price
 from dcpt.plan.mixtures.question import MixtureQuestion
 from dcpt.plan.mixtures.reach import Reach
+from dcpt.plan.verdict import Verdict
 
 SCHEMA_VERSION = 1
 FILE = "mixture-plan.json"
@@ -204,7 +205,7 @@ class MixturePlan:
     reach: Reach
     held_out: HeldOutScores
     caveats: tuple[MixtureCaveat, ...]
-    verdict: MixtureVerdict
+    verdict: Verdict
     draws: Mapping[str, tuple[float, ...]]
     seed: int
 
