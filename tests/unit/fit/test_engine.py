@@ -10,7 +10,7 @@ import pytest
 
 from dcpt.core.errors import FitError
 from dcpt.fit.batch import minimise
-from dcpt.fit.bootstrap import resample, run_weights, strata
+from dcpt.fit.bootstrap import few_runs, resample, run_weights, strata
 from dcpt.fit.dataset import FitData, Units, unit_near
 from dcpt.fit.objective import Problem, huber
 from dcpt.fit.solve import LEAD, solve, solve_from
@@ -247,7 +247,9 @@ def test_runs_are_drawn_within_sizes_and_lone_sizes_together():
     assert [len(runs) for runs in strata(every)] == [30]
     weights = run_weights(every, 20, 0)
     np.testing.assert_allclose(weights.sum(axis=1), 30)
-    assert (weights == 0).any(axis=1).all()
+    assert (weights.min(axis=1) > 0).all()  # a run that was not drawn counts less, but counts
+    many = run_weights(every, 4000, 0)
+    np.testing.assert_allclose(many.var(axis=0).mean(), few_runs(29) ** 2, rtol=0.02)
     few = points([1e7, 1e7, 3e7, 1e8], np.full(4, 1e9), np.full(4, 0.5), np.full(4, 2.0))
     assert sorted(len(runs) for runs in strata(few)) == [1, 1, 2]
     np.testing.assert_array_equal(run_weights(few, 20, 0)[:, 2:], 1.0)
