@@ -9,8 +9,13 @@ longer ones later, which trains its trunk again. From a few cheap runs on, batch
 was bought, and the interval of r* is compared with that of all lots.
 
 Training FLOPs are counted, the bases of the sizes included. `share_of_flops` is of the whole sweep as it was
-run, `share_of_fitted` of its lots alone, without the runs at the corners (r = 0 or 1) that no law is fitted
-on. "As narrow" allows `--slack` (10 %); `grid_widths` are those of three sets of refits to the whole grid.
+run, bases and corners included; `share_of_fitted` of its lots alone, without the runs at the corners (r = 0
+or 1) that no law is fitted on. **A replay has reached the grid's interval** when its own is no wider than
+the grid's and contains the grid's r*. A part of the runs cannot in truth tell as much as all of them, so an
+interval exactly as narrow is partly luck; `shares` therefore stand beside it for intervals 2, 5 and 10 %
+wider, and `width_at` says how wide the interval is, relative to the grid's, for 20, 30 and 40 % of the FLOPs.
+`share_for_good` is from where on no later interval is wider than the grid's plus 10 %. `grid_widths` are
+those of three sets of refits to the whole grid; their median is what is reached.
 
 Most of an interval is the law's own error at the target, which is estimated from the largest size held out.
 From few runs that estimate scatters, and the first interval that happens to be narrow enough is luck, in
@@ -21,14 +26,14 @@ own intervals would give, estimate and all, stands beside it (`share_own`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
 from benchmarks import measure
+from benchmarks.next_runs_paths import State, reached, summary
 from benchmarks.next_runs_world import (
     SIDES,
     Bought,
@@ -41,39 +46,25 @@ from benchmarks.next_runs_world import (
     read_world,
     starting,
 )
+from dcpt.core.loss_table import LossTable
 from dcpt.core.symbols import GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.plan.evidence import choose_fit
 from dcpt.plan.next_runs.advise import advise
 from dcpt.plan.next_runs.belief import Belief, believe
+from dcpt.plan.next_runs.candidate import Candidate
+from dcpt.plan.next_runs.stopping import StoppingRule
 
 POLICIES = ("advised", "random", "cheapest")
 
-BATCH, BATCH_SHARE = 6, 0.04
+SHRINKS = (0.05, 0.02, 0.005, 0.0)
+"""Least shrinking that is asked for, in turn, when there is no advice: to stop is no answer of a replay."""
+
+BATCH, BATCH_SHARE = 8, 0.04
 """Most candidates bought between two refits, and the share of the lots' FLOPs from which a batch is full."""
 
 ENOUGH = 0.75
 """Share of the lots' FLOPs at which a replay ends in any case."""
-
-
-@dataclass(frozen=True)
-class State:
-    """Where a replay stands after a refit."""
-
-    flops: float
-    runs: int
-    r: float
-    lo: float
-    hi: float
-    own: tuple[float, float]
-
-    @property
-    def width(self) -> float:
-        return self.hi - self.lo
-
-    @property
-    def own_width(self) -> float:
-        return self.own[1] - self.own[0]
 
 
 def replay(
@@ -97,14 +88,11 @@ def replay(
         belief = believe(frozen(fits, grid), world.objective, table)
         span = (own.r_lo, own.r_hi)
         path.append(State(spent, len(bought), belief.r, belief.r_lo, belief.r_hi, span))
-        if belief.width <= goal or spent >= ENOUGH * total:
+        if (belief.width <= goal and belief.r_lo <= grid.r <= belief.r_hi) or spent >= ENOUGH * total:
             return path
         if policy == "advised":
-            advice = advise(fits, world.objective, table, offers(world, bought), world.prices, batch=BATCH)
-            # To stop is no answer here: then a new size, or the best of what is left.
-            rest = sorted(advice.ranking, key=lambda offer: offer.candidate.kind != "size")[:1]
-            chosen = advice.batch or rest
-            new = [{lot_of(cell.name): cell.budgets for cell in offer.candidate.cells} for offer in chosen]
+            chosen = _advised(world, bought, fits, table)
+            new = [{lot_of(cell.name): cell.budgets for cell in one.cells} for one in chosen]
         else:
             every = [(lot, missing(world.lots[lot], bought.get(lot, ()))) for lot in order]
             new = [{lot: rungs[-1]} for lot, rungs in every if rungs]
@@ -116,6 +104,17 @@ def replay(
             bought |= {lot: (*bought.get(lot, ()), *budgets) for lot, budgets in item.items()}
             if spent >= full:
                 break
+
+
+def _advised(world: World, bought: Bought, fits: FitSet, table: LossTable) -> list[Candidate]:
+    """What to buy next: the batch; what tells most per FLOP where there is none."""
+    offered = offers(world, bought)
+    for shrink in SHRINKS:
+        rule = StoppingRule(least_shrink=shrink)
+        advice = advise(fits, world.objective, table, offered, world.prices, rule, batch=BATCH)
+        if advice.batch:
+            return [offer.candidate for offer in advice.batch]
+    return [offer.candidate for offer in advice.ranking[:1]]
 
 
 def frozen(fits: FitSet, grid: Belief) -> FitSet:
@@ -141,18 +140,6 @@ def _order(world: World, policy: str, seed: int) -> list[Lot]:
     return mixed if policy == "random" else sorted(mixed, key=lambda lot: (lot[0], lot[2]))
 
 
-def reached(path: list[State], width: float, inside: tuple[float, float], own: bool = False) -> State | None:
-    """The first state with an interval that narrow and its ratio inside the grid's."""
-    good = (one for one in path if (one.own_width if own else one.width) <= width)
-    return next((one for one in good if inside[0] <= one.r <= inside[1]), None)
-
-
-def lasting(path: list[State], width: float) -> State:
-    """The first state from which on no interval is wider; the last one, where none is that narrow."""
-    wide = [place for place, one in enumerate(path) if one.width > width]
-    return path[min(wide[-1] + 1, len(path) - 1)] if wide else path[0]
-
-
 def measured_ratio(world: World) -> float | None:
     """Where the target's own runs, if the table has some, meet the limit."""
     frame, asked = world.table.select(GENERAL).frame, world.objective
@@ -174,8 +161,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--at", help="target, N=..,D=..; by default the sweep file's, or the largest base")
     parser.add_argument("--keep", help="limit; by default the sweep file's, or general <= +2%%")
     parser.add_argument("--starts", type=int, default=6, help="starting designs")
+    parser.add_argument("--sizes", type=int, default=3, help="sizes of a starting design, three runs each")
+    parser.add_argument("--short", type=int, default=1, help="budgets its runs are short of the longest")
     parser.add_argument("--draws", type=int, default=400, help="refits of an interval")
-    parser.add_argument("--slack", type=float, default=0.1, help="how much wider counts as as narrow")
     parser.add_argument("--policies", nargs="+", choices=POLICIES, default=POLICIES)
     parser.add_argument("--measured", type=float, help="where the target was measured to meet the limit")
     parser.add_argument("--choose", action="store_true", help="choose the laws anew from what was bought")
@@ -203,30 +191,28 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "grid_flops": whole,
         "fitted_flops": fitted,
         "measured_r": target,
-        "slack": options.slack,
         "starts": starts,
     }
     for policy in options.policies:
-        ends, strict, lucky, kept, paths = [], [], [], [], []
+        paths = []
         for seed in range(options.seed, options.seed + starts):
-            start = starting(world, 3, 3, 1, np.random.default_rng(seed))
+            start = starting(world, options.sizes, 3, options.short, np.random.default_rng(seed))
             path = replay(world, start, policy, None if options.choose else laws, grid[0], width, seed)
             paths.append(path)
-            ends.append(reached(path, (1 + options.slack) * width, inside))
-            strict.append(reached(path, width, inside))
-            lucky.append(reached(path, (1 + options.slack) * width, inside, own=True))
-            kept.append(lasting(path, (1 + options.slack) * width).flops / whole)
-            where = "not reached" if ends[-1] is None else f"{ends[-1].flops / whole:.3f} of the sweep"
+            exact, near = (reached(path, (1 + slack) * width, grid[0].r) for slack in (0.0, 0.1))
+            where = " and ".join(
+                "not reached" if one is None else f"{one.flops / whole:.3f}" for one in (exact, near)
+            )
             steps = ", ".join(f"{one.flops / whole:.2f}:{one.width:.3f}/{one.own_width:.3f}" for one in path)
-            words = f"{policy} {seed}: {where}; {steps}"
+            words = f"{policy} {seed}: {where} of the sweep (exactly, 10 % wider); {steps}"
             lines.append(words)
             if not options.json:
                 print(words, flush=True)
-        document[policy] = _summary(ends, strict, lucky, paths, whole, fitted, grid[0].r, target)
-        document[policy]["share_for_good"] = mean(kept)
+        document[policy] = summary(paths, whole, fitted, width, grid[0].r, target)
     first = document.get("advised", {})
     document |= {
-        name: first.get(name) for name in ("share_of_flops", "share_of_fitted", "r_star", "interval")
+        name: first.get(name)
+        for name in ("share_of_flops", "share_10_percent_wider", "share_of_fitted", "r_star", "interval")
     }
     document["random_share"] = document.get("random", {}).get("share_of_flops")
     document["cheapest_share"] = document.get("cheapest", {}).get("share_of_flops")
@@ -242,43 +228,6 @@ def _laws(world: World) -> dict[str, str]:
 def _grid(world: World, laws: dict[str, str], seed: int) -> Belief:
     table = world.rows(world.lots)
     return believe(fits_of(world, table, laws, seed=seed), world.objective, table, seed=seed)
-
-
-def _summary(
-    ends: list[State | None],
-    strict: list[State | None],
-    lucky: list[State | None],
-    paths: list[list[State]],
-    whole: float,
-    fitted: float,
-    grid_r: float,
-    target: float | None,
-) -> dict[str, Any]:
-    """Shares over the starting designs; one that never got there counts with what it had bought."""
-    spent = [path[-1].flops if end is None else end.flops for end, path in zip(ends, paths, strict=True)]
-    exact = [path[-1].flops if end is None else end.flops for end, path in zip(strict, paths, strict=True)]
-    luck = [path[-1].flops if end is None else end.flops for end, path in zip(lucky, paths, strict=True)]
-    last = [path[-1] if end is None else end for end, path in zip(ends, paths, strict=True)]
-    shares = [flops / whole for flops in spent]
-    return {
-        "share_of_flops": mean(shares),
-        "share_sd": stdev(shares) if len(shares) > 1 else None,
-        "shares": shares,
-        "share_of_fitted": mean(flops / fitted for flops in spent),
-        "share_without_slack": mean(flops / whole for flops in exact),
-        "share_own": mean(flops / whole for flops in luck),
-        "reached": mean(end is not None for end in ends),
-        "reached_without_slack": mean(end is not None for end in strict),
-        "runs": mean(one.runs for one in last),
-        "r_star": mean(one.r for one in last),
-        "interval": [mean(one.lo for one in last), mean(one.hi for one in last)],
-        "holds_grid_r": mean(one.lo <= grid_r <= one.hi for one in last),
-        "holds_measured_r": None if target is None else mean(one.lo <= target <= one.hi for one in last),
-        "paths": [
-            [[round(x, 4) for x in (one.flops / whole, one.r, one.lo, one.hi, *one.own)] for one in path]
-            for path in paths
-        ],
-    }
 
 
 if __name__ == "__main__":

@@ -64,12 +64,14 @@ def cluster(
 
     Prints the lines that a sweep file's corpora take; clusters.json holds sizes and top terms.
     """
-    from dcpt.core.errors import ConfigError
+    from dcpt.core.errors import ConfigError, DataError
     from dcpt.corpus.cluster import CLUSTERS, ClusterSettings, cluster_corpus, corpus_entries
     from dcpt.corpus.cluster_source import source_of
 
     if clusters is not None and merge is not None:
         raise ConfigError("--clusters and --merge both say when to stop; wanted one of them.")
+    if tokenizer is not None and not tokenizer.is_dir():
+        raise DataError(f"--tokenizer: there is no folder {tokenizer}; wanted one with a tokenizer.json.")
     fresh_in(output, CLUSTERS, force)
     settings = ClusterSettings(
         clusters=clusters,
@@ -96,4 +98,5 @@ def cluster(
         for item in found["clusters"]
     ]
     show.say(show.table(rows))
-    show.result(corpus_entries(found, role, output))
+    # A sweep file's paths start at its own folder, wherever that will be.
+    show.result(corpus_entries(found, role, output.resolve()))

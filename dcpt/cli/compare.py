@@ -21,11 +21,13 @@ def compare(
     from dcpt.core.loss_table import LossTable
     from dcpt.fit.fit_file import load_fits
     from dcpt.launch.compare import compare as hold_against
+    from dcpt.launch.live import load_checks
     from dcpt.plan.plan import Plan
 
     folder = plan if plan.is_dir() else plan.parent
     planned, fitted = Plan.load(plan), load_fits(fits or folder)
-    comparison = hold_against(planned, LossTable.read(measured or folder / LAUNCHED), fitted)
+    table = LossTable.read(measured or folder / LAUNCHED)
+    comparison = hold_against(planned, table, fitted, load_checks(folder) if measured is None else ())
     path = comparison.save(folder / "compare.json")
     if json:
         show.document("compare", {"path": str(path), "rows": comparison.table().to_dict("records")})

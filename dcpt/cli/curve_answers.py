@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dcpt.cli.curve_asking import Answer, Question, loss_with_ends
 from dcpt.cli.curve_sweeps import anneal_share, final_loss, peak, potential, replay, rewarm
 from dcpt.core.errors import ConfigError
+from dcpt.core.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from dcpt.plan.schedule.critical import CriticalPoint
@@ -196,6 +197,14 @@ TAKES: dict[str, tuple[str, ...]] = {
 }
 """Flags that a question reads, of those that not all of them do."""
 
+OF_SHARES = {
+    "anneal-share": "shares of the steps",
+    "replay": "general shares of the tokens",
+    "balance": "weights of the general loss",
+    "upsampling": "domain shares of the tokens",
+}
+"""Questions whose --values are shares, and of what."""
+
 
 def check_flags(
     ask: str,
@@ -226,3 +235,16 @@ def check_flags(
             if (ask, flag) == ("balance", "--weight"):
                 hint = f"a balance compares several weights: pass --values {weight:g}"
             raise ConfigError(f"{flag} means nothing for the question {ask}; drop it.", hint=hint)
+    if values is not None and ask in OF_SHARES:
+        _check_shares(ask, values)
+
+
+def _check_shares(ask: str, values: str) -> None:
+    for text in filter(None, map(str.strip, values.split(","))):
+        percent = text.endswith("%")
+        number = parse_quantity(text.removesuffix("%"), "--values")
+        if percent or not 0 <= number <= 1:
+            raise ConfigError(
+                f"--values {values}: got {text}; {ask} compares {OF_SHARES[ask]}, numbers in [0, 1].",
+                hint=f"write {number / 100:g} for {number:g} %" if percent or 1 < number <= 100 else None,
+            )

@@ -107,8 +107,8 @@ def fit(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="SYMBOL=VALUE,... the same in every row; repeatable.")
     ] = None,
-    scale: Annotated[list[str] | None, typer.Option(help="SYMBOL=FACTOR, repeatable.")] = None,
-    role: Annotated[list[str] | None, typer.Option(help="EVAL_SET=general or =domain, repeatable.")] = None,
+    scale: Annotated[list[str] | None, typer.Option(help="SYMBOL=FACTOR,... repeatable.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="EVAL_SET=general|domain,... repeatable.")] = None,
     run: Annotated[
         str | None, typer.Option(help="Column of independent runs (default: by N, r, seed; else each row).")
     ] = None,
@@ -148,6 +148,7 @@ def fit(
     train: Train = None,
     test: Test = None,
     figure: Figure = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Tell every fit in full.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a fit is doubtful.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace fits that are there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -185,13 +186,13 @@ def fit(
         fit_mixtures((losses or [])[0], output, seed, force, strict, json)
         return
     said = None if columns is None else read_column_map(columns).reading()
-    maps = (lists(map_, "--map"), pairs(scale, "--scale"), pairs(role, "--role"), lists(set_, "--set"))
+    maps = (lists(map_, "--map"), lists(scale, "--scale"), lists(role, "--role"), lists(set_, "--set"))
     curves = CurveFlags(side, warmup, switch, base_schedule, burn_in, train, test, figure)
     if speaks_of_curves(law):
         static = {"--protocol": protocol, "--domain": domain, "--short-run": short_run, "--bound": bound}
         refuse_beside("laws of curves", static | {"--tie": tie, "--corners": corners, "--profile": profile})
         own = {"metric": metric, "bootstrap": bootstrap, "delta": delta, "seed": seed, "holdout": holdouts}
-        asked = (law or [], eval_set or [], pairs(fix, "--fix"), curves, max_rows, own)
+        asked = (law or [], eval_set or [], lists(fix, "--fix"), curves, max_rows, own)
         on_curves(losses or [], (said, *maps, run, where or (), wide), *asked, output, force, strict, json)
         return
     refuse_without("a law of them (--law cpt-dynamics)", curves.given())
@@ -202,7 +203,7 @@ def fit(
     laws = wanted_laws(law)
     auto = bool(law) and AUTO in (law or ())
     kept = columns_to_keep(laws, auto)
-    changes = (pairs(fix, "--fix"), pairs(bound, "--bound"), pairs(tie, "--tie"))
+    changes = (lists(fix, "--fix"), lists(bound, "--bound"), pairs(tie, "--tie"))
     options: dict[str, Any] = {"metric": metric, "corners": corners, "delta": delta, "seed": seed}
     if any(changes):
         if len(law or ()) != 1 or len(laws) != 1 or protocol is not None:
@@ -265,7 +266,8 @@ def fit(
     rest: dict[str, Any] = {"table": given.to_dict(), "notes": [*given.notes, *filter(None, [unranked])]}
     if tournament is not None:
         rest["tournament"] = tournament.to_dict()
-    print_fits(fits, seconds, path, rest, json, "" if tournament is None else tournament.summary())
+    ranked = "" if tournament is None else tournament.summary()
+    print_fits(fits, seconds, path, rest, json, ranked, verbose)
     if strict:
         check_doubts(fits, given.notes)
 

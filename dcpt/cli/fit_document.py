@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEVEL = 0.9
 """Share of the refits inside the intervals of the parameters."""
 
+TOLD_IN_FULL = 2
+"""Fits up to which each is told in full, some 40 lines."""
+
 
 def describe_fit(fit: LawFit, seconds: float) -> dict[str, Any]:
     """One fit in plain values.
@@ -102,13 +105,23 @@ def print_fits(
     rest: Mapping[str, Any],
     json: bool,
     before: str = "",
+    verbose: bool = False,
 ) -> None:
-    """Print fits for people, after the text `before`; or as one document with what `rest` says of them."""
+    """Print fits for people, after the text `before`; or as one document with what `rest` says of them.
+
+    More than `TOLD_IN_FULL` fits are a table, unless `verbose`.
+    """
     if json:
         items = [describe_fit(item, took) for item, took in zip(fits, seconds, strict=True)]
         show.document("fit", describe_fits(items, refused=dict(fits.refused), path=path, **rest))
         return
+    from dcpt.fit.brief import brief_text
+
     if before:
         show.result(f"{before}\n")
-    show.result(fits.summary())
+    if verbose or len(fits) <= TOLD_IN_FULL:
+        show.result(fits.summary())
+    else:
+        show.result(brief_text(fits))
+        show.say("parameters, intervals, every hold-out and the doubts in words: --verbose")
     show.say("nothing is written; -o FOLDER keeps the fits" if path is None else f"written: {path}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dcpt.core.errors import ConfigError
+from dcpt.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from dcpt.core.loss_table import LossTable
@@ -131,6 +131,14 @@ def read_given(
     from dcpt.ingest.thin import thin_rows
 
     start = time.perf_counter()
+    if path.is_dir():
+        tables = sorted(item.name for item in path.iterdir() if item.name in ("losses.csv", "losses.parquet"))
+        raise DataError(
+            f"{path}: is a folder; wanted a table of losses (CSV, JSON lines or Parquet).",
+            hint=f"the table in it: {path / tables[0]}"
+            if tables
+            else "logs of runs, a file each, are read for laws of loss curves: --law auto-curve",
+        )
     found, notes = read_cells(path, reading)
     taken = {*reading.mapped, *reading.constants}
     by_name = {name: name for name in inputs if name in found and name not in taken}

@@ -38,7 +38,7 @@ def csv(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="SYMBOL=VALUE,... the same in every row; repeatable.")
     ] = None,
-    scale: Annotated[list[str] | None, typer.Option(help="SYMBOL=FACTOR, repeatable.")] = None,
+    scale: Annotated[list[str] | None, typer.Option(help="SYMBOL=FACTOR,... repeatable.")] = None,
     role: Annotated[list[str] | None, typer.Option(help="EVAL_SET=general or =domain, repeatable.")] = None,
     run: Annotated[str | None, typer.Option(help="Column of independent runs.")] = None,
     where: Annotated[
@@ -50,7 +50,7 @@ def csv(
 ) -> None:
     """Import a table of losses by a map of its columns; says which rows were dropped and why."""
     from dcpt.cli.given_table import reading_of
-    from dcpt.cli.options import fresh, lists, pairs
+    from dcpt.cli.options import fresh, lists
     from dcpt.ingest.column_map import read_column_map
     from dcpt.ingest.csv_table import import_table
 
@@ -59,8 +59,8 @@ def csv(
     reading = reading_of(
         None if columns is None else read_column_map(columns).reading(),
         {**lists(map_, "--map"), **kept},
-        pairs(scale, "--scale"),
-        pairs(role, "--role"),
+        lists(scale, "--scale"),
+        lists(role, "--role"),
         lists(set_, "--set"),
         run,
         where or (),

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.launch_plan import prepare_planned
+from dcpt.cli.launch_talk import Talk, show_commands
 from dcpt.cli.options import Device, Precision
 from dcpt.cli.progress import Progress
 from dcpt.core.quantity import format_quantity
@@ -16,7 +18,7 @@ LAUNCHED = "launched.csv"
 
 
 def launch(
-    plan: Annotated[Path, typer.Argument(help="plan.json, or the folder that holds it.")],
+    plan: Annotated[Path, typer.Argument(help="plan.json or mixture-plan.json, or the folder of it.")],
     sweep: Annotated[Path, typer.Option(help="Sweep the plan was made from.")],
     ratio: Annotated[
         list[float] | None, typer.Option(help="Also train at this domain share, repeatable.")
@@ -26,6 +28,19 @@ def launch(
     slots: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    procs: Annotated[
+        int, typer.Option(min=1, help="Processes per machine to spread each run over, by torchrun.")
+    ] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines; above 1 the commands for them are printed.")
+    ] = 1,
+    micro_batch: Annotated[
+        int | None, typer.Option(min=1, help="Sequences per pass and process (default: what fits).")
+    ] = None,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Compute activations again going back: less memory.")
+    ] = False,
+    compile_layers: Annotated[bool, typer.Option("--compile", help="Compile the decoder layers.")] = False,
     max_hours: Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
@@ -34,8 +49,10 @@ def launch(
     """Train the target at the planned ratio, from its own base. Safe to interrupt and to run again."""
     from dcpt.cli.fit_folder import open_table
     from dcpt.core.errors import ConfigError
-    from dcpt.launch.launch import prepare_launch, run_launch
-    from dcpt.plan.plan import Plan
+    from dcpt.launch.full_settings import FullSettings
+    from dcpt.launch.launch import lay_out, run_launch
+    from dcpt.launch.live import live_sentences, read_checks, save_checks
+    from dcpt.launch.speed import speed_sentences
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import refuse_above_limit
 
@@ -44,9 +61,7 @@ def launch(
         fitted = open_table(folder, None)
     except ConfigError:
         fitted = None  # a plan that was moved away from its fits can still be launched
-    ready = prepare_launch(
-        Plan.load(plan), prepare(sweep, data_root, show.say), tuple(ratio or ()), seed, fitted
-    )
+    ready = prepare_planned(plan, prepare(sweep, data_root, show.say), tuple(ratio or ()), seed, fitted)
     spec = ready.spec
     to_do, finished = ready.flops_to_do, ready.finished
     low, likely, high = ready.hardware.hours(to_do)
@@ -69,14 +84,28 @@ def launch(
         return
     # Written first: a launch that is stopped says what it was.
     spec.save(folder / "launch.json")
+    full = FullSettings(procs, nodes, device, precision, micro_batch, recompute, compile_layers)
+    if nodes > 1 and len(finished) < len(ready.runs):
+        folders = [place for place in lay_out(ready) if place.name not in finished]
+        show_commands(full, folders, as_json if json else None)
+        return
     with Progress(ready.work, {}, finished) as progress:
-        table = run_launch(ready, slots, device, progress, precision)
+        table = run_launch(
+            ready, slots, device, Talk(progress), precision, full if full.asked and nodes == 1 else None
+        )
     path = table.write(folder / LAUNCHED)
+    names = [run.run_id for run in spec.runs]
+    checks = read_checks(ready.sweep.root, names)
+    if checks:
+        save_checks(folder, checks)
     if json:
-        show.document("launch", {"dry_run": False, "losses": str(path), "launch": as_json})
+        live = {"checked": len(checks), "outside": sum(not check.inside for check in checks)}
+        show.document("launch", {"dry_run": False, "losses": str(path), "launch": as_json, "live": live})
     else:
         ends = table.select(phases=("end",)).frame
         rows = ends[ends["eval_set"].isin(["general", "domain"]) & (ends["D"] > 0)]
         columns = ["run_id", "r", "r_seen", "D", "eval_set", "value", "sem"]
         show.result(show.table(rows[columns].to_dict("records")))
+        for sentence in (*speed_sentences(ready.sweep.root, names), *live_sentences(checks)):
+            show.say(sentence)
         show.say(f"written: {path}")

@@ -82,6 +82,8 @@ def fit_mixtures(
     json : bool
         Print one JSON document.
     """
+    from dataclasses import replace
+
     from dcpt.cli.options import fresh_in
     from dcpt.core.errors import EXIT_DOUBTFUL
     from dcpt.fit.mixtures import choose, fit_transfer, read_mixtures
@@ -98,6 +100,7 @@ def fit_mixtures(
     if large is not None:
         show.say(f"{cheap}: {fit.name}; carried over to {large}")
         fit = fit_transfer(fit, large, seed)
+    fit = replace(fit, keep=_kept_by_the_sweep(source, fit))
     if file is not None:
         fit.write(file)
     if json:
@@ -111,6 +114,23 @@ def fit_mixtures(
     if strict and (fit.warnings or notes):
         raise typer.Exit(EXIT_DOUBTFUL)
     return fit
+
+
+def _kept_by_the_sweep(table: Path, fit: MixtureFit) -> tuple[str, ...]:
+    """Limits of the sweep's target, of a table that lies beside its sweep file."""
+    from dcpt.core.errors import ConfigError
+
+    file = table.parent / "sweep.yaml"
+    if fit.sides is None or table.name != OF_SWEEP or not file.exists():
+        return ()
+    from dcpt.sweep.spec import read_sweep
+
+    try:
+        target = read_sweep(file).target
+    except ConfigError as error:
+        show.say(f"note: {error.message} A plan keeps the limits it is given.")
+        return ()
+    return (target.keep,) if target is not None else ()
 
 
 def split_sizes(table: MixtureTable) -> tuple[MixtureTable, MixtureTable | None, list[str]]:

@@ -31,6 +31,7 @@ def plan_mixture(
     force: bool = False,
     strict: bool = False,
     json: bool = False,
+    figure: Path | None = None,
 ) -> None:
     """Answer a question about a mixture, write ``mixture-plan.json`` and print it.
 
@@ -50,7 +51,10 @@ def plan_mixture(
         Exit with the code of a doubtful answer unless the runs support it.
     json : bool
         Print one JSON document.
+    figure : path, optional
+        Draw the plan into this file, too.
     """
+    from dcpt.cli.curve_figure import check_figure
     from dcpt.cli.options import fresh
     from dcpt.core.errors import EXIT_DOUBTFUL
     from dcpt.fit.mixtures import load_mixtures
@@ -60,22 +64,33 @@ def plan_mixture(
 
     asked = MixtureQuestion.of(question, "plan")
     if propose is not None:
-        if output is not None:
-            raise ConfigError("-o: --propose prints mixtures and writes no plan; drop it.")
+        for name, given in (("-o", output), ("--figure", figure)):
+            if given is not None:
+                raise ConfigError(f"{name}: --propose prints mixtures and writes no plan; drop it.")
         _propose(fit, asked, propose, json)
         return
     path = output or fit.parent / PLAN
     if path.suffix != ".json":
         raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")
     fresh(path, force)
-    plan = answer(load_mixtures(fit), asked)
+    check_figure(figure, force)
+    fitted = load_mixtures(fit)
+    if asked.keep is None and fitted.keep:
+        show.say(
+            f"note: keeps {', '.join(fitted.keep)}, as the sweep's target asks; --keep none keeps nothing"
+        )
+    plan = answer(fitted, asked)
     plan.write(path)
+    if figure is not None:
+        from dcpt.cli.mixture_figure import draw_mixture
+
+        draw_mixture(plan, figure)
     if json:
         content = {name: value for name, value in plan.to_dict().items() if name not in _OF_THE_FILE}
         show.document("mixture-plan", {"path": str(path), **content})
     else:
         show.result(str(plan))
-        show.say(f"written: {path}")
+        show.say(f"written: {path}" + (f", {figure}" if figure is not None else ""))
     if strict and plan.verdict != "supported":
         raise typer.Exit(EXIT_DOUBTFUL)
 
@@ -125,7 +140,7 @@ def read_mixture_question(
     at : str, optional
         ``D=20B``, the run's tokens.
     keep : sequence of str, optional
-        Limits.
+        Limits; ``none`` keeps nothing, not even what the sweep's target asks for.
     texts : mapping of str to str
         Flags as they were typed: minimise, now, pool, epochs.
     fields : mapping
@@ -153,7 +168,7 @@ def read_mixture_question(
             )
         question["tokens"] = found["D"]
     if keep:
-        question["keep"] = list(keep)
+        question["keep"] = [] if [text.strip() for text in keep] == ["none"] else list(keep)
     if texts.get("minimise"):
         question["minimise"] = texts["minimise"]
     for flag, name in (("now", "now"), ("pool", "pools")):

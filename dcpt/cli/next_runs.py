@@ -39,7 +39,14 @@ def next_runs(
         Path | None, typer.Option(help="Runs to choose from: a table with N, D, r and, if wanted, repeats.")
     ] = None,
     max_flops: Annotated[str | None, typer.Option(help="Most training FLOPs of the batch: 1e18.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Most candidates to buy together.")] = 4,
+    batch: Annotated[int, typer.Option(min=1, help="Most candidates to buy together.")] = 8,
+    metric: Annotated[
+        str, typer.Option(help="What runs are to make smaller: the width of r*'s interval, or regret.")
+    ] = "width",
+    write: Annotated[
+        Path | None,
+        typer.Option(help="Folder for sweep files of the advised runs, varied from --sweep's."),
+    ] = None,
     base_tokens: Annotated[
         str | None, typer.Option(help="Pre-training tokens of a size that has no base yet (default: 0).")
     ] = None,
@@ -62,6 +69,7 @@ def next_runs(
     """Say which proxy runs to buy next, what they would tell for their price, and when to stop."""
     from dcpt.cli.curve_options import refuse_only_curves
     from dcpt.cli.fit_folder import open_table
+    from dcpt.cli.next_sweep import write_sweeps
     from dcpt.cli.plan_question import read_question, require
     from dcpt.core.quantity import parse_quantity
     from dcpt.fit.fit_file import load_fits
@@ -84,12 +92,17 @@ def next_runs(
     offered = None if candidates is None else read_candidates(candidates, Bought.of(table))
     money = None if max_flops is None else parse_quantity(max_flops, "--max-flops")
     prices = _prices(sweep, data_root, base_tokens, decay_share)
-    answer = advise(fitted, asked, table, offered, prices, rule, batch=batch, max_flops=money, law=law)
+    answer = advise(
+        fitted, asked, table, offered, prices, rule, batch=batch, max_flops=money, law=law, metric=metric
+    )
     check_affordable(answer, money)
+    written = [] if write is None else write_sweeps(answer, table, sweep, data_root, write)
     if json:
-        show.document("next", answer.to_dict())
+        show.document("next", {**answer.to_dict(), "written": [str(path) for path in written]})
     else:
         show.result(answer.summary())
+    for path in written:
+        show.say(f"written: {path}")
 
 
 def _prices(

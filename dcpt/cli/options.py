@@ -87,7 +87,7 @@ def fresh_in(folder: Path, name: str, force: bool) -> Path:
     ConfigError
         When the folder is a file, or the file in it exists and `force` is false.
     """
-    if folder.suffix == ".json" or (folder.exists() and not folder.is_dir()):
+    if not folder.is_dir() and (folder.suffix == ".json" or folder.exists()):
         raise ConfigError(f"{folder}: wanted a folder, not a file.", hint=f"{name} is written into it")
     fresh(folder / name, force)
     return folder / name

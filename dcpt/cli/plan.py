@@ -96,6 +96,9 @@ def plan(
     against: Against = None,
     discount: Discount = False,
     propose: Propose = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="Print the Pareto front of both losses, with its band, too.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 5 unless the data support the answer.")
     ] = False,
@@ -104,15 +107,18 @@ def plan(
 ) -> None:
     """Find the domain share with the lowest domain loss that keeps the general loss in bounds.
 
-    With --schedule, answer one question (--ask) about the schedule of continual pre-training instead. Of a
-    fit of many corpora (mixture.json), find their shares.
+    With --schedule, answer one question (--ask) about the schedule of continual pre-training instead. With
+    --ask replay-or-size, compare shares of replay (--values) at equal FLOPs per new token: --at gives the
+    size that is paid for without replay, and the new tokens. Of a fit of many corpora (mixture.json), find
+    their shares.
     """
     from dcpt.cli.curve_options import refuse_beside, refuse_only_curves, refuse_without
     from dcpt.cli.fit_folder import open_table
     from dcpt.cli.mixture_options import refuse_without_corpora
     from dcpt.cli.mixture_plan import mixture_fit_of, plan_mixture, read_mixture_question
     from dcpt.cli.options import fresh
-    from dcpt.cli.plan_question import AXES, read_question, require
+    from dcpt.cli.plan_question import AXES, fill_swept, read_question, require
+    from dcpt.cli.replay_or_size import QUESTION, answer_replay_or_size
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
     from dcpt.fit.fit_file import load_fits
     from dcpt.plan.make_plan import make_plan
@@ -124,12 +130,17 @@ def plan(
         other: dict[str, Any] = {"--schedule": schedule, "--sweep": sweep, "--budget": budget, "--law": law}
         other |= {"--sizes": sizes, "--max-tokens": max_tokens, "--general-now": general_now}
         other |= {"--r-min": r_min, "--r-max": r_max, "--metric": metric, "--losses": losses}
-        other |= {"--weight": weight, "--values": values, "--data-root": data_root, "--figure": figure}
+        other |= {
+            "--front": front,
+            "--weight": weight,
+            "--values": values,
+            "--data-root": data_root,
+        }
         refuse_beside("a mixture of many corpora", other)
         texts = {"minimise": minimise, "now": now, "pool": pool, "epochs": epochs}
         fields = {"shares": shares, "against": against, "discount": discount, "level": level}
         asked_mixture = read_mixture_question(objective, at, keep, texts, fields)
-        plan_mixture(mixture, asked_mixture, output, propose, force, strict, json)
+        plan_mixture(mixture, asked_mixture, output, propose, force, strict, json, figure)
         return
     refuse_without_corpora(corpora)
     means = {"minimise": minimise, "now": now, "pool": pool, "epochs": epochs, "budget": budget}
@@ -140,7 +151,13 @@ def plan(
 
         static: dict[str, Any] = {f"--{name.replace('_', '-')}": value for name, value in means.items()}
         static |= {"--sweep": sweep, "--keep": keep, "--objective": objective}
-        static |= {"--r-min": r_min, "--r-max": r_max, "--losses": losses, "--data-root": data_root}
+        static |= {
+            "--front": front,
+            "--r-min": r_min,
+            "--r-max": r_max,
+            "--losses": losses,
+            "--data-root": data_root,
+        }
         refuse_beside("a schedule", static)
         check_figure(figure, force)
         plan_schedule(
@@ -165,22 +182,29 @@ def plan(
         return
     curves: dict[str, Any] = {"--base-schedule": base_schedule, "--from-start": from_start}
     curves |= {"--longest": longest, "--floor": floor, "--figure": figure}
-    refuse_without("--schedule", {**curves, "--ask": ask if ask != "final-loss" else None})
+    of_curves = ask not in ("final-loss", QUESTION)
+    refuse_without("--schedule", {**curves, "--ask": ask if of_curves else None})
     refuse_only_curves(fits)
     axis = sweep if sweep in AXES else None
-    if axis is None and values is not None:
+    compared = ask == QUESTION
+    if axis is None and values is not None and not compared:
         raise ConfigError("--values means nothing without --sweep r, D, N or keep (or --schedule).")
     path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
     if path.suffix != ".json":
         raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")
-    if axis is None:
+    if compared:
+        refuse_beside(QUESTION, {"--budget": budget, "-o": output, "--front": front, "--sweep": axis})
+    elif axis is None:
         fresh(path, force)
+    elif front:
+        raise ConfigError(f"--front: --sweep {axis} has a front for every value; ask for one plan.")
     elif output is not None:
         raise ConfigError(f"-o: --sweep {axis} prints a table and writes no plan; drop it.")
     file = None if sweep is None or axis is not None else Path(sweep)
     question = read_question(at, file, keep, objective, data_root, {**means, "weight": weight})
     flags = {"r_min": r_min, "r_max": r_max, "level": level}
     question |= {name: value for name, value in flags.items() if value is not None}
+    filled = fill_swept(question, axis, values)
     require(question)
     asked = Objective.of(question)
     fitted = load_fits(fits)
@@ -190,10 +214,15 @@ def plan(
         if losses is not None or (any(limit.needs_base for limit in asked.keep) and not asked.losses_now):
             raise
         table = None
+    if compared:
+        whole = answer_replay_or_size(fitted, asked, values, table, law, file, data_root, json)
+        if strict and not whole:
+            raise typer.Exit(EXIT_DOUBTFUL)
+        return
     if axis is not None:
         from dcpt.cli.plan_what_if import answer_what_if
 
-        whole = answer_what_if(fits, fitted, asked, axis, values, table, law, json)
+        whole = answer_what_if(fits, fitted, asked, axis, values, table, law, json, filled)
         if strict and not whole:
             raise typer.Exit(EXIT_DOUBTFUL)
         return
@@ -203,6 +232,10 @@ def plan(
         show.document("plan", {"path": str(path), **answer.to_dict()})
     else:
         show.result(answer.summary())
+        if front:
+            from dcpt.plan.plan_tables import front_lines
+
+            show.result("\n" + "\n".join(front_lines(answer)))
         show.say(f"written: {path}")
     if strict and (answer.verdict != "supported" or answer.outside):
         raise typer.Exit(EXIT_DOUBTFUL)

@@ -62,8 +62,8 @@ def read_question(
     return question
 
 
-def require(question: dict[str, Any], free: str | None = None) -> None:
-    """Say which flag states what is missing; `free` names what a table varies.
+def require(question: dict[str, Any]) -> None:
+    """Say which flag states what is missing.
 
     Raises
     ------
@@ -76,8 +76,37 @@ def require(question: dict[str, Any], free: str | None = None) -> None:
     chosen["keep"] = balance or bool(budget) or bool(pools)
     flags = {"N": "--at N=7B,D=20B", "D": "--at N=7B,D=20B", "keep": "--keep 'general <= +2%'"}
     for name, flag in flags.items():
-        if name not in question and not chosen[name] and name != free:
+        if name not in question and not chosen[name]:
             raise ConfigError(f"plan: {name} is not given.", hint=f"pass {flag}, or --sweep, or --objective")
+
+
+def fill_swept(question: dict[str, Any], axis: str | None, values: str | None) -> bool:
+    """Give a question its first swept value where it states none of what is swept.
+
+    Returns
+    -------
+    bool
+        Whether it was given one.
+
+    Raises
+    ------
+    ConfigError
+        When there are no values either, or the first is no number.
+    """
+    if axis not in ("N", "D", "keep") or axis in question:
+        return False
+    first = next((part.strip() for part in (values or "").split(",") if part.strip()), None)
+    if first is None:
+        example = "'+1%,+2%'" if axis == "keep" else "1B,3B,7B"
+        raise ConfigError(
+            f"plan: {axis} is swept, and neither its target nor values of it are given.",
+            hint=f"pass --values {example}",
+        )
+    if axis == "keep":
+        question["keep"] = [first if "<=" in first or "≤" in first else f"general <= {first}"]
+    else:
+        question[axis] = parse_quantity(first, "--values")
+    return True
 
 
 def _of_sweep(sweep: Path, data_root: Path | None) -> dict[str, Any]:

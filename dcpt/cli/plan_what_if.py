@@ -26,6 +26,7 @@ def answer_what_if(
     table: LossTable | None,
     law: str | None,
     json: bool,
+    filled: bool = False,
 ) -> bool:
     """Print the table of one question.
 
@@ -41,33 +42,43 @@ def answer_what_if(
         Its values, separated by commas.
     json : bool
         Whether to print one JSON document.
+    filled : bool
+        Whether the objective's value of what varies is only the first of `values`.
 
     Returns
     -------
     bool
-        Whether every row keeps its limits inside the fitted ranges.
+        Whether every row has an answer, with an interval, inside the fitted ranges.
+
+    Raises
+    ------
+    PlanError
+        When no row has an answer, after the table is printed.
     """
+    from dcpt.core.errors import PlanError
     from dcpt.fit.unit_words import unit_words
     from dcpt.plan.what_if import what_if
 
     given = None if values is None else [part.strip() for part in values.split(",") if part.strip()]
     frame = what_if(fits, objective, cast("Axis", axis), given, table, law)
     critical = _critical_law(frame) if axis == "D" else None
+    unreachable: dict[int, str] = frame.attrs["unreachable"]
     metric = next(fit for fit in fits if objective.metric in (None, fit.metric))
     if json:
         show.document(
             "what-if",
             {
                 "fits": str(path),
-                "objective": objective.model_dump(mode="json"),
+                "objective": {**objective.model_dump(mode="json"), **({axis: None} if filled else {})},
                 "axis": axis,
                 "unit": metric.unit,
                 "rows": frame.to_dict("records"),
                 "critical_law": critical,
+                "unreachable": {str(number): reason for number, reason in unreachable.items()},
             },
         )
     else:
-        show.result(f"{objective}; losses in {unit_words(metric.unit)}\n")
+        show.result(f"{_asked(objective, axis if filled else None)}; losses in {unit_words(metric.unit)}\n")
         show.result(show.table(_rows(frame, axis)))
         if "r_max" in frame:
             show.say("r_max: the largest share that keeps every limit, the critical mixture ratio.")
@@ -76,7 +87,29 @@ def answer_what_if(
                 f"critical ratio R(T) = {critical['a']:.4g} * T**{critical['s']:.4g} + {critical['b']:.4g}, "
                 f"T in {format_quantity(critical['unit'])} tokens (largest miss {critical['miss']:.4f})."
             )
-    return bool(frame.notna().all(axis=None))
+    if unreachable and (axis == "r" or len(unreachable) == len(frame)):
+        raise PlanError(next(iter(unreachable.values())))
+    for number, reason in unreachable.items():
+        show.say(f"{axis} = {_spelled(frame[axis].iloc[number], axis)}: {reason}")
+    inside = not frame["outside"].any()
+    if not inside and not json:
+        show.say("outside: what the laws were not fitted on, and how many times beyond it.")
+    return inside and bool(frame.notna().all(axis=None))
+
+
+def _asked(objective: Objective, open_axis: str | None) -> str:
+    """The question, without the value of what varies where it was not stated."""
+    text = str(objective)
+    if open_axis == "keep":
+        return text.partition(", keeping ")[0]
+    for name, value, kind in (("N", objective.N, "parameters"), ("D", objective.D, "tokens")):
+        if name == open_axis and value is not None:
+            text = text.replace(f"{format_quantity(value)} {kind}", f"any number of {kind}", 1)
+    return text
+
+
+def _spelled(value: Any, axis: str) -> str:
+    return format_quantity(float(value)) if axis in ("N", "D") else str(value)
 
 
 def _rows(frame: pd.DataFrame, axis: str) -> list[dict[str, Any]]:
@@ -86,7 +119,7 @@ def _rows(frame: pd.DataFrame, axis: str) -> list[dict[str, Any]]:
         row: dict[str, Any] = {}
         for name, value in record.items():
             name = str(name)
-            if name.endswith(("_lo", "_hi")):
+            if name.endswith(("_lo", "_hi")) or (name == "outside" and not frame["outside"].any()):
                 continue
             if name == axis and axis in ("N", "D"):
                 row[name] = format_quantity(value)

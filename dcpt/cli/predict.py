@@ -42,6 +42,7 @@ def predict(
     """
     from dcpt.cli.curve_options import refuse_only_curves, refuse_without
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
+    from dcpt.fit.chosen_law import why_chosen
     from dcpt.fit.fit_file import load_fits
 
     if schedule is not None:
@@ -57,7 +58,8 @@ def predict(
     if not at:
         raise ConfigError("predict: no point is given.", hint="say where: --at N=7B,D=20B,r=0.3")
     points = [_point(text) for text in at]
-    chosen = _chosen(load_fits(fits), law, eval_set, max(point["D"] for point in points))
+    fitted, furthest = load_fits(fits), max(point["D"] for point in points)
+    chosen = _chosen(fitted, law, eval_set, furthest)
     _check_given(chosen, at, points)
     rows: list[dict[str, Any]] = []
     how: dict[str, str] = {}
@@ -65,14 +67,18 @@ def predict(
         for text, point in zip(at, points, strict=True):
             row, how[f"{fit.law.name} on {fit.eval_set}"] = _predict(fit, text, point, level)
             rows.append(row)
+    asked = law is not None
+    chosen_by = {fit.eval_set: "" if asked else why_chosen(fitted, fit.eval_set, furthest) for fit in chosen}
     if json:
-        show.document("predict", {"level": level, "predictions": rows, "how": how})
+        show.document("predict", {"level": level, "predictions": rows, "how": how, "chosen": chosen_by})
     else:
         show.result(show.table(_columns_in_use(rows)))
         for name, words in how.items():
             show.result(f"\n{name}: {words}")
         if any(row["extrapolates"] for row in rows):
             show.say("note: a point lies outside the fitted range where extrapolates is True")
+        for why in filter(None, chosen_by.values()):
+            show.say(f"note: {why}")
         for doubt in dict.fromkeys(doubt for row in rows for doubt in row["doubts"]):
             show.say(f"note: {doubt}")
     if strict and any(row["extrapolates"] for row in rows):

@@ -30,9 +30,17 @@ def write_report(
 ) -> Path:
     """Gather what lies in a fits folder and write its page."""
     from dcpt.cli.fit_folder import open_table
+    from dcpt.cli.mixture_plan import mixture_fit_of
     from dcpt.fit.fit_file import load_fits
     from dcpt.report.html import make_report
 
+    mixture = mixture_fit_of(fits)
+    if mixture is not None:
+        from dcpt.cli.curve_options import refuse_beside
+
+        given = {"--sweep": sweep, "--losses": losses, "--data-root": data_root}
+        refuse_beside("a fit of many corpora", given)
+        return _mixture_report(mixture)
     folder = fits if fits.is_dir() or not fits.exists() else fits.parent
     fitted = load_fits(fits)
     table = open_table(folder, losses)
@@ -59,6 +67,22 @@ def write_report(
         ]
         extra["sweep"] = made.spec.name
     return make_report(folder, table, fitted, plan, comparison, extra)
+
+
+def _mixture_report(file: Path) -> Path:
+    """The page of a fit of many corpora, with the plan beside it if that was made from it."""
+    from dcpt.fit.mixtures import load_mixtures
+    from dcpt.plan.mixtures.mixture_plan import FILE
+    from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
+    from dcpt.report.mixture import make_mixture_report
+
+    fit = load_mixtures(file)
+    path = file.parent / FILE
+    plan = read_mixture_plan(path) if path.exists() else None
+    if plan is not None and plan.fingerprint != fit.fingerprint:
+        show.say(f"note: {path} was made from another fit and is left out; make it again: dcpt plan --force")
+        plan = None
+    return make_mixture_report(file.parent, fit, plan)
 
 
 def _plan_of(folder: Path, fitted: Any) -> Any:

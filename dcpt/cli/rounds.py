@@ -24,12 +24,12 @@ def rounds(
         list[str] | None,
         typer.Option(help="Limit on a loss: 'general <= +2%' (default: the target's; may be repeated)."),
     ] = None,
-    acquisition: Annotated[
-        Literal["mixed", "climb"],
-        typer.Option(help="mixed: best and most informative; climb: at random among the best."),
-    ] = "mixed",
+    way: Annotated[
+        Literal["thompson", "top"],
+        typer.Option(help="thompson: as often as a mixture may be the best; top: at random among the best."),
+    ] = "thompson",
     top: Annotated[
-        int | None, typer.Option(min=1, help="climb: how many of the best (default: 4 per mixture).")
+        int | None, typer.Option(min=1, help="top: how many of the best (default: 4 per mixture).")
     ] = None,
     stop: Annotated[
         float | None,
@@ -56,7 +56,7 @@ def rounds(
     from dcpt.cli.progress import Progress
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import check_limit, price, price_rounds, refuse_above_limit
-    from dcpt.sweep.rounds import STOP, RoundSettings, next_rounds, run_rounds
+    from dcpt.sweep.rounds import STOP, RoundSettings, aim_of, next_rounds, run_rounds
     from dcpt.sweep.run_sweep import SweepResult, run_sweep
     from dcpt.sweep.status import status_frame
 
@@ -66,11 +66,12 @@ def rounds(
         _counts(counts, sweep.spec.cpt.mixtures),
         minimise,
         tuple(keep or ([target.keep] if target is not None else [])),
-        acquisition,
+        way,
         top,
         STOP if stop is None else stop,
     )
     there = next_rounds(sweep, settings)
+    aim = aim_of(sweep, settings)
     flops, hours = price_rounds(sweep, there.mixtures, sum(settings.counts))
     show.say(
         f"{sweep.spec.name}: {sum(settings.counts)} mixtures in {len(settings.counts)} rounds, "
@@ -80,12 +81,20 @@ def rounds(
         show.say(f"  note: {note}")
     refuse_above_limit(f"{sweep.spec.name}: all rounds", sweep.spec, flops, max_hours, yes)
     if dry_run:
-        content = {"dry_run": True, "flops": flops, "counts": list(settings.counts)}
+        content = {
+            "dry_run": True,
+            "flops": flops,
+            "counts": list(settings.counts),
+            "minimise": aim.minimise,
+            "keep": [str(limit) for limit in aim.limits],
+        }
         mixtures = [dict(mixture.shares) for mixture in there.mixtures]
         if json:
             show.document("sweep-rounds", {**content, "mixtures": mixtures})
         else:
             show.result(show.table(mixtures))
+            kept = "".join(f", keeping {limit}" for limit in aim.limits)
+            show.say(f"looks for the lowest {aim.minimise}{kept}")
         return
 
     def train(now: Any) -> SweepResult:

@@ -9,7 +9,7 @@ import typer
 
 from dcpt.cli import show
 
-Kind = Literal["sweep", "objective", "columns"]
+Kind = Literal["sweep", "objective", "mixture-question", "columns"]
 
 
 def schema(
@@ -33,6 +33,8 @@ def file_schema(kind: Kind) -> dict[str, Any]:
         from dcpt.sweep.spec import SweepSpec as Model
     elif kind == "objective":
         from dcpt.plan.objective import Objective as Model  # type: ignore[assignment]
+    elif kind == "mixture-question":
+        from dcpt.plan.mixtures.question import MixtureQuestion as Model  # type: ignore[assignment]
     else:
         from dcpt.ingest.column_map import ColumnMap as Model  # type: ignore[assignment]
 

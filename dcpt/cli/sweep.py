@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from dcpt.cli import rounds, show
+from dcpt.cli import mirror, rounds, show
 from dcpt.cli.corpus_line import held_out, leakage_of
 from dcpt.cli.options import Device, Precision, example, fresh
 from dcpt.cli.progress import Progress
+from dcpt.cli.sweep_executor import CompileOption, Executor, ExecutorOption, PackOption, ways
 from dcpt.core.quantity import format_quantity
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ Slots = Annotated[
 ]
 MaxHours = Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")]
 app.command("rounds", epilog=example("dcpt sweep rounds experiments/mine --rounds 8,4"))(rounds.rounds)
+app.command("mirror", epilog=example("dcpt sweep mirror experiments/mine --to tensorboard"))(mirror.mirror)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")]
 
@@ -78,8 +80,13 @@ def run(
     slots: Slots = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    executor: Executor = "local",
+    option: ExecutorOption = None,
+    pack: PackOption = "auto",
+    compiled: CompileOption = "auto",
     max_hours: MaxHours = None,
     yes: Yes = False,
+    mirror_to: mirror.MirrorTo = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
     json: Json = False,
 ) -> None:
@@ -88,8 +95,10 @@ def run(
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import check_limit, price
     from dcpt.sweep.run_sweep import run_sweep
+    from dcpt.sweep.stability_gap import gap_lines
     from dcpt.sweep.status import status_frame
 
+    way = ways(executor, option, pack, compiled, device, slots)
     sweep = prepare(path, data_root, show.say)
     cost = price(sweep)
     if dry_run and not json:
@@ -104,8 +113,8 @@ def run(
     frame = status_frame(sweep)
     done = set(frame.loc[frame["status"] == "finished", "run_id"])
     first = {run.run_id: run.first_step for run in sweep.design.runs}
-    with Progress(sweep.design.work, first, done) as progress:
-        outcome = run_sweep(sweep, slots, device, progress, precision)
+    with mirror.mirrored(sweep, mirror_to), Progress(sweep.design.work, first, done) as progress:
+        outcome = run_sweep(sweep, slots, device, progress, precision, **way)
     lost = {**outcome.outcome.failed, **outcome.outcome.abandoned}
     if json:
         show.document(
@@ -119,6 +128,8 @@ def run(
         )
     else:
         show.result(f"{outcome.path}: {len(outcome.table)} rows of {len(outcome.outcome.finished)} runs")
+        for line in gap_lines(outcome.table):
+            show.say(f"note: {line}")
     if lost:
         name, reason = next(iter(lost.items()))
         raise RunError(

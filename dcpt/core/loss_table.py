@@ -108,7 +108,7 @@ class LossTable:
         if missing:
             raise DataError(
                 f"{where}: column {missing[0]!r} is missing; found {', '.join(map(str, frame.columns))}.",
-                hint=f"map your own name to it: --map {missing[0]}=YOUR_COLUMN",
+                hint=f"map your own name to it: dcpt ingest csv FILE --map {missing[0]}=YOURS -o NEW.csv",
             )
         data = data[[name for name in data if name in (*COLUMNS, *_WHERE_GIVEN, *kept)]].copy()
         place = Place(where, data, rows)

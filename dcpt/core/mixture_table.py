@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core import files
 from dcpt.core.errors import DataError
+from dcpt.core.symbols import ROLES
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -22,6 +24,9 @@ Published mixtures are rounded to three digits, so 17 shares sum to 1 within 0.0
 
 SAME_MIXTURE = 1e-6
 """Shares that differ by less than this in every corpus are one mixture, trained again."""
+
+LEAST_MIXTURES = 6
+"""Distinct mixtures from which a predictor can be chosen by leaving mixtures out."""
 
 SIZES = ("N", "D", "seed")
 """Columns of numbers a table of mixtures may have beside shares and losses; see `dcpt.core.symbols`."""
@@ -48,6 +53,10 @@ class MixtureTable:
         Name of each run; unique.
     N, D, seed : ndarray, shape (n,), optional
         Model size, training tokens and seed of each run, where they are known.
+    sides : tuple of str, length p, optional
+        Side of each corpus, ``general`` or ``domain``, where it is known.
+    base : ndarray, shape (n, k), optional
+        Loss on each target, before continual pre-training, of the model that each run began with.
     where : str
         The file, for messages.
 
@@ -70,6 +79,8 @@ class MixtureTable:
     N: Array | None = None
     D: Array | None = None
     seed: Array | None = None
+    sides: tuple[str, ...] | None = None
+    base: Array | None = None
     where: str = "table of mixtures"
 
     def __post_init__(self) -> None:
@@ -95,6 +106,27 @@ class MixtureTable:
         object.__setattr__(self, "losses", _frozen(losses))
         for name in SIZES:
             self._check_size(name)
+        self._check_sides()
+        if self.base is not None:
+            base = np.array(self.base, dtype=np.float64)
+            if base.shape != losses.shape:
+                raise DataError(
+                    f"{self.where}: base losses have the shape {base.shape}; wanted {losses.shape}."
+                )
+            _check_cells(self, base, self.targets, "base loss", base <= 0, "a positive number")
+            object.__setattr__(self, "base", _frozen(base))
+
+    def _check_sides(self) -> None:
+        if self.sides is None:
+            return
+        sides = tuple(map(str, self.sides))
+        odd = [side for side in sides if side not in ROLES]
+        if odd or len(sides) != len(self.corpora):
+            got = f"{odd[0]!r} is one of the sides" if odd else f"there are {len(sides)} sides"
+            raise DataError(
+                f"{self.where}: {got}; wanted {' or '.join(ROLES)} for each of {len(self.corpora)} corpora."
+            )
+        object.__setattr__(self, "sides", sides)
 
     def _check_size(self, name: str) -> None:
         values = getattr(self, name)
@@ -118,11 +150,11 @@ class MixtureTable:
     def rows(self, rows: ArrayLike) -> MixtureTable:
         """The runs at these positions (or under this mask), in this order, each once."""
         keep = np.arange(len(self))[np.asarray(rows)]
-        sizes = {name: None if (has := getattr(self, name)) is None else has[keep] for name in SIZES}
+        arrays: dict[str, Any] = {
+            name: None if (has := getattr(self, name)) is None else has[keep] for name in (*SIZES, "base")
+        }
         names = tuple(self.index[row] for row in keep)
-        return MixtureTable(
-            self.corpora, self.targets, self.shares[keep], self.losses[keep], names, **sizes, where=self.where
-        )
+        return replace(self, shares=self.shares[keep], losses=self.losses[keep], index=names, **arrays)
 
     def only(self, targets: Sequence[str]) -> MixtureTable:
         """The same runs with these targets only.
@@ -138,16 +170,8 @@ class MixtureTable:
                 f"{self.where}: target {unknown[0]!r} is not there; found {', '.join(self.targets)}."
             )
         columns = [self.targets.index(name) for name in targets]
-        sizes = {name: getattr(self, name) for name in SIZES}
-        return MixtureTable(
-            self.corpora,
-            tuple(targets),
-            self.shares,
-            self.losses[:, columns],
-            self.index,
-            **sizes,
-            where=self.where,
-        )
+        base = None if self.base is None else self.base[:, columns]
+        return replace(self, targets=tuple(targets), losses=self.losses[:, columns], base=base)
 
     @property
     def mixtures(self) -> Integers:
@@ -161,6 +185,9 @@ class MixtureTable:
         order = np.argsort(np.array(self.index))
         sizes = [None if (has := getattr(self, name)) is None else has[order].tolist() for name in SIZES]
         rows = [self.shares[order].round(10).tolist(), self.losses[order].round(10).tolist(), *sizes]
+        # Tables without them keep the hash they had.
+        rows += [] if self.base is None else [self.base[order].round(10).tolist()]
+        rows += [] if self.sides is None else [list(self.sides)]
         return files.content_hash([self.corpora, self.targets, sorted(self.index), rows])
 
     def __len__(self) -> int:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.files import content_hash
 from dcpt.core.mixture import MixtureSpec
+from dcpt.core.phase_shares import domain_share
+from dcpt.core.plain_values import from_dict, to_dict
 from dcpt.core.schedule import Schedule
+from dcpt.core.training_options import Interpolation, check_tilt
+
+__all__ = [
+    "LATER_FIELDS", "SCHEMA_VERSION", "CorpusRef", "EvaluationSpec", "ModelSpec", "OptimizerSpec", "RunSpec",
+    "StartSpec", "from_dict", "to_dict",
+]  # fmt: skip
 
 SCHEMA_VERSION = 1
 
@@ -22,6 +29,9 @@ LATER_FIELDS: dict[str, tuple[str, ...]] = {
         "warmup_from", "milestones", "factors", "cooldown", "cooldown_shape", "plateau", "anneal", "knots",
     ),
     "evaluation": ("dense_sequences",),
+    "model": ("pretraining",),
+    "optimizer": ("interpolation", "tilt", "on_spike"),
+    "start": ("optimizer",),
 }  # fmt: skip
 """Part of a spec to its fields that came later. The run id leaves them out where they have their default, so
 that runs made before the field existed keep their ids."""
@@ -41,12 +51,15 @@ class ModelSpec:
         Folder of a `transformers` checkpoint the weights come from; None draws them by seed.
     checkpoint_hash : str, optional
         Hash of that checkpoint's weights, so that the run's identity follows its content.
+    pretraining : str
+        Of a checkpoint that is a base: the schedule it was trained with, as text; empty when not known.
     """
 
     family: str
     config: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: str | None = None
     checkpoint_hash: str | None = None
+    pretraining: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,13 +73,23 @@ class CorpusRef:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """AdamW and gradient clipping; matrices are decayed, vectors are not."""
+    """AdamW and gradient clipping; `dcpt.core.training_options` says what `interpolation` and `tilt` do.
+
+    `on_spike` says what becomes of a run whose training loss leaves its level and stays away: it is
+    stopped, tried once more with its data in another order, or left alone.
+    """
 
     beta1: float = 0.9
     beta2: float = 0.95
     eps: float = 1e-8
     weight_decay: float = 0.1
     clip: float = 1.0
+    interpolation: Interpolation | None = None
+    tilt: float = 0.0
+    on_spike: Literal["stop", "retry", "ignore"] = "stop"
+
+    def __post_init__(self) -> None:
+        check_tilt(self.tilt)
 
 
 @dataclass(frozen=True)
@@ -82,11 +105,14 @@ class StartSpec:
     mode : {"weights", "continue"}
         ``weights`` begins a new phase (step 0, fresh optimizer, D = 0); ``continue`` goes on in the
         parent's phase, with its optimizer state, at step + 1.
+    optimizer : {"fresh", "restored"}
+        Whether the phase began with the moments that its parent's optimizer ended with.
     """
 
     run_id: str
     step: int
     mode: Literal["weights", "continue"]
+    optimizer: Literal["fresh", "restored"] = "fresh"
 
 
 @dataclass(frozen=True)
@@ -172,12 +198,14 @@ class RunSpec:
         prior = self.mixture.phases[0].shares
         rule.check_run(prior, measured, self.evaluation.every, self.batch, self.mixture.block)
 
-    @property
+    @functools.cached_property
     def run_id(self) -> str:
         """Slug and hash of the content: ``n70m-r0.30-s1-3f9c2a1b``."""
         document = to_dict(self)
         document.pop("slug")
         for part, names in LATER_FIELDS.items():
+            if document[part] is None:
+                continue
             default = {item.name: _default(item) for item in dataclasses.fields(getattr(self, part))}
             for name in names:
                 if document[part][name] == to_dict(default[name]):
@@ -199,88 +227,9 @@ class RunSpec:
 
     @property
     def r(self) -> float:
-        """Domain share of tokens asked for."""
-        return self.mixture.r
+        """Domain share of tokens asked for, over all phases of the mixture."""
+        return domain_share(self.mixture, self.schedule.steps * self.batch)
 
 
 def _default(item: dataclasses.Field[Any]) -> Any:
     return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
-
-
-def to_dict(spec: Any) -> Any:
-    """A spec as plain JSON values."""
-    if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
-        return {item.name: to_dict(getattr(spec, item.name)) for item in dataclasses.fields(spec)}
-    if isinstance(spec, Mapping):
-        return {str(key): to_dict(value) for key, value in spec.items()}
-    if isinstance(spec, (list, tuple)):
-        return [to_dict(value) for value in spec]
-    return spec
-
-
-Spec = TypeVar("Spec")
-
-
-def from_dict(kind: type[Spec], document: Any, where: str) -> Spec:
-    """Build a spec from plain JSON values; unknown, missing or mistyped fields are refused.
-
-    Parameters
-    ----------
-    kind : type
-        The dataclass to build.
-    document : object
-        Parsed JSON.
-    where : str
-        File or place named in the error message.
-
-    Raises
-    ------
-    ConfigError
-        Naming the field, what was found and what was wanted.
-    """
-    return typing.cast(Spec, _build(kind, document, where))
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(kind)
-    arguments = typing.get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: got {value!r}; wanted the fields of a {kind.__name__}.")
-        hints = typing.get_type_hints(kind)
-        known = {item.name: item for item in dataclasses.fields(kind)}
-        unknown = sorted(set(value) - set(known))
-        if unknown:
-            raise ConfigError(f"{where}: unknown field {unknown[0]!r}; known are {', '.join(known)}.")
-        for name, item in known.items():
-            required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-            if required and name not in value:
-                raise ConfigError(f"{where}: field {name!r} is missing.")
-        return kind(**{name: _build(hints[name], value[name], f"{where}.{name}") for name in value})
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return _build(next(a for a in arguments if a is not type(None)), value, where)
-    if origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{where}: got {value!r}; wanted one of {', '.join(map(str, arguments))}.")
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: got {value!r}; wanted a list.")
-        kinds = arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
-        if len(kinds) != len(value):
-            raise ConfigError(f"{where}: got {value!r}; wanted {len(kinds)} values.")
-        pairs = enumerate(zip(kinds, value, strict=True))
-        return tuple(_build(wanted, item, f"{where}[{index}]") for index, (wanted, item) in pairs)
-    if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: got {value!r}; wanted a mapping.")
-        return {str(key): _build(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if kind is Any:
-        return value
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    raise ConfigError(f"{where}: got {value!r}; wanted {kind.__name__}.")

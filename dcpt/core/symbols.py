@@ -73,6 +73,9 @@ DOMAIN = "domain"
 ROLES = (GENERAL, DOMAIN)
 """The two sides of continual pre-training: what the model should keep, and what it should learn."""
 
+STAND_IN = "stand-in for pre-training text:"
+"""In the source of a loss table's rows, before the names of general corpora that stand for text unknown."""
+
 DENSE = "dense"
 """Last part of the name of an evaluation set that is some windows of another (``general/dense``): what a
 sweep measures all along a run, where all windows are measured at its ends only."""

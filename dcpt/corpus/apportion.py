@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import lcm
 from typing import TypeVar
 
 from dcpt.core.mixture import MixtureSpec
@@ -141,6 +142,12 @@ class _Node:
         for index in range(1, len(starts)):
             length = starts[index] - starts[index - 1]
             self.targets.append(self.targets[-1] + self.shares[index - 1] * length)
+        # The same in whole numbers, which are several times as fast: (a + b * sequences) / d.
+        self.lines: list[tuple[int, int, int]] = []
+        for start, target, share in zip(starts, self.targets, self.shares, strict=True):
+            d = lcm(target.denominator, share.denominator)
+            b = share.numerator * (d // share.denominator)
+            self.lines.append((target.numerator * (d // target.denominator) - b * start, b, d))
         firsts = [self.first(start) for start in starts]
         seconds = [start - first for start, first in zip(starts, firsts, strict=True)]
         self.children = (
@@ -150,9 +157,8 @@ class _Node:
 
     def first(self, sequences: int) -> int:
         """How many of this node's first `sequences` go to its first half."""
-        phase = bisect_right(self.starts, sequences) - 1
-        target = self.targets[phase] + self.shares[phase] * (sequences - self.starts[phase])
-        return (2 * target.numerator + target.denominator) // (2 * target.denominator)
+        a, b, d = self.lines[bisect_right(self.starts, sequences) - 1]
+        return (2 * (a + b * sequences) + d) // (2 * d)
 
     def counts(self, sequences: int) -> list[int]:
         """Counts of the corpora under this node."""

@@ -51,7 +51,8 @@ class BatchReader:
                     f"batches: corpus {name} has {count} windows at context {context}; "
                     f"the sampler was made for {sampler.windows[name]}."
                 )
-        self._streams = [corpora[name].train for name in sampler.names]
+        # Plain arrays: each look into a memory map makes a new map object.
+        self._streams = [np.asarray(corpora[name].train) for name in sampler.names]
         self._sampler = sampler
         self.context = context
         self.batch_size = batch
@@ -73,10 +74,10 @@ class BatchReader:
             raise ConfigError(f"batches: step is {step}; wanted 1 or more.")
         corpus, window = self._sampler.sequences((step - 1) * self.batch_size, self.batch_size)
         tokens = np.empty((self.batch_size, self.context + 1), dtype=np.int64)
-        for place, stream in enumerate(self._streams):
-            rows = np.flatnonzero(corpus == place)
-            if rows.size:
-                tokens[rows] = _gather(stream, window[rows], self.context)
+        length = self.context + 1
+        starts = (window * self.context).tolist()
+        for row, place, start in zip(tokens, corpus.tolist(), starts, strict=True):
+            row[:] = self._streams[place][start : start + length]
         return tokens
 
 

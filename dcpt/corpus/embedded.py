@@ -6,7 +6,8 @@ import ast
 import io
 import sysconfig
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -30,14 +31,7 @@ def prose_documents() -> Iterator[str]:
 
     for name in sorted(topics.topics):
         yield topics.topics[name]
-    for source in _library_sources():
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError):
-            continue
-        texts = [text for node in _documented(tree) if (text := ast.get_docstring(node))]
-        if texts:
-            yield "\n\n".join(texts) + "\n"
+    yield from (prose for prose, _ in _modules(tuple(library_files())) if prose)
 
 
 def code_documents() -> Iterator[str]:
@@ -46,11 +40,21 @@ def code_documents() -> Iterator[str]:
     The order is by path. The rest of each file stays as it is; where a docstring was all of a body, ``pass``
     stands in its place, so that every document parses.
     """
-    for source in _library_sources():
+    yield from (code for _, code in _modules(tuple(library_files())))
+
+
+@lru_cache(maxsize=1)
+def _modules(files: tuple[Path, ...]) -> tuple[tuple[str, str], ...]:
+    """Docstrings and code of each module; parsed once per process, since a sweep reads them several times."""
+    found = []
+    for source in _sources(files):
         try:
-            yield strip_docstrings(source)
+            tree = ast.parse(source)
         except (SyntaxError, ValueError):
             continue
+        texts = [text for node in _documented(tree) if (text := ast.get_docstring(node))]
+        found.append(("\n\n".join(texts) + "\n" if texts else "", _stripped(source, tree)))
+    return tuple(found)
 
 
 def strip_docstrings(source: str) -> str:
@@ -72,13 +76,17 @@ def strip_docstrings(source: str) -> str:
     SyntaxError
         When the source does not parse.
     """
+    return _stripped(source, ast.parse(source))
+
+
+def _stripped(source: str, tree: ast.Module) -> str:
     data = source.encode("utf-8")
     starts = [0]
     for line in data.split(b"\n"):
         starts.append(starts[-1] + len(line) + 1)
     pieces = []
     done = 0
-    statements = sorted(_docstrings(ast.parse(source)), key=lambda item: (item[0].lineno, item[0].col_offset))
+    statements = sorted(_docstrings(tree), key=lambda item: (item[0].lineno, item[0].col_offset))
     for statement, is_body in statements:
         assert statement.end_lineno is not None
         assert statement.end_col_offset is not None
@@ -155,9 +163,9 @@ def _is_skipped(path: Path) -> bool:
     return machine or not _SKIPPED_FOLDERS.isdisjoint(path.parts[:-1])
 
 
-def _library_sources() -> Iterator[str]:
-    """Text of each library file that decodes by its own declared encoding."""
-    for path in library_files():
+def _sources(files: Iterable[Path]) -> Iterator[str]:
+    """Text of each file that decodes by its own declared encoding."""
+    for path in files:
         data = path.read_bytes()
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)

@@ -12,10 +12,12 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.mixture import MixtureSpec
 from dcpt.core.symbols import DOMAIN
 from dcpt.corpus.apportion import Apportionment, SegmentedApportionment
-from dcpt.corpus.shuffle import Indices, Permutation, key_of, random_words
+from dcpt.corpus.shuffle import Indices, Permutation, key_of, random_rows, random_words
 
-# Reading a run batch by batch touches a block many times; a few stay in memory.
-_KEPT_BLOCKS = 4
+# Blocks are made many at a time, which costs little more than one: so many sequences, and at most so many
+# blocks. Reading a run batch by batch touches a block several times; a few chunks stay in memory.
+_CHUNK_SEQUENCES, _CHUNK_BLOCKS = 4096, 64
+_KEPT_CHUNKS = 4
 
 
 class MixtureSampler:
@@ -82,7 +84,8 @@ class MixtureSampler:
             if self.pools[name] and self.pools[name] < (left := self.windows[name] - spec.skip.get(name, 0))
         }
         self._orders: dict[str, tuple[int, Permutation]] = {}
-        self._blocks: OrderedDict[int, tuple[Indices, Indices]] = OrderedDict()
+        self._per_chunk = max(1, min(_CHUNK_BLOCKS, _CHUNK_SEQUENCES // spec.block))
+        self._chunks: OrderedDict[int, tuple[Indices, Indices]] = OrderedDict()
 
     def counts(self, sequences: int) -> dict[str, int]:
         """Sequences of each corpus among the first `sequences` of the run.
@@ -128,15 +131,17 @@ class MixtureSampler:
             Window of that corpus. Read-only.
         """
         _check_range(index, index)
-        if index in self._blocks:
-            self._blocks.move_to_end(index)
-            return self._blocks[index]
-        corpus, window = self._make_block(index)
-        corpus.flags.writeable = window.flags.writeable = False
-        self._blocks[index] = corpus, window
-        if len(self._blocks) > _KEPT_BLOCKS:
-            self._blocks.popitem(last=False)
-        return corpus, window
+        number, place = divmod(index, self._per_chunk)
+        if number in self._chunks:
+            self._chunks.move_to_end(number)
+        else:
+            corpus, window = self._make_chunk(number * self._per_chunk)
+            corpus.flags.writeable = window.flags.writeable = False
+            self._chunks[number] = corpus, window
+            if len(self._chunks) > _KEPT_CHUNKS:
+                self._chunks.popitem(last=False)
+        corpus, window = self._chunks[number]
+        return corpus[place], window[place]
 
     def sequences(self, first: int, count: int) -> tuple[Indices, Indices]:
         """Sequences ``first`` to ``first + count - 1``, across blocks.
@@ -187,25 +192,30 @@ class MixtureSampler:
         first, end = block * self.spec.block, (block + 1) * self.spec.block
         return [first, *(phase.start for phase in self.spec.phases if first < phase.start < end)]
 
-    def _make_block(self, index: int) -> tuple[Indices, Indices]:
-        starts = self._segment_starts(index)
-        ends = [*starts[1:], (index + 1) * self.spec.block]
-        corpus = np.empty(self.spec.block, dtype=np.int64)
-        window = np.empty(self.spec.block, dtype=np.int64)
-        for start, end in zip(starts, ends, strict=True):
-            before, after = self._apportionment.counts(start), self._apportionment.counts(end)
-            numbers = [late - early for early, late in zip(before, after, strict=True)]
-            words = random_words(key_of("block", self.spec.seed, start), end - start)
-            order = np.argsort(words, kind="stable")
-            part = np.empty(end - start, dtype=np.int64)
-            part[order] = np.repeat(np.arange(len(self.names)), numbers)
-            windows = np.empty(end - start, dtype=np.int64)
-            for place, name in enumerate(self.names):
-                if numbers[place]:
-                    windows[part == place] = self._windows_of(name, before[place], numbers[place])
-            offset = start - starts[0]
-            corpus[offset : offset + len(part)], window[offset : offset + len(part)] = part, windows
-        return corpus, window
+    def _make_chunk(self, first: int) -> tuple[Indices, Indices]:
+        """Blocks from `first` on; each of shape (blocks, spec.block)."""
+        size, blocks = self.spec.block, range(first, first + self._per_chunk)
+        starts = [start for block in blocks for start in self._segment_starts(block)]
+        bounds = np.array([*starts, blocks.stop * size])
+        counts = np.array([self._apportionment.counts(bound) for bound in bounds.tolist()], dtype=np.int64)
+        numbers = np.diff(counts, axis=0)
+        corpus = np.empty(len(blocks) * size, dtype=np.int64)
+        # Corpora in order, as often as each comes in its part; then every part in its random order.
+        ordered = np.repeat(np.tile(np.arange(len(self.names)), len(starts)), numbers.ravel())
+        keys = [key_of("block", self.spec.seed, start) for start in starts]
+        if len(starts) == len(blocks):
+            order = np.argsort(random_rows(keys, size), axis=1, kind="stable")
+            np.put_along_axis(corpus.reshape(-1, size), order, ordered.reshape(-1, size), axis=1)
+        else:  # a phase begins inside a block, which then has more than one part
+            for key, start, end in zip(keys, bounds - starts[0], bounds[1:] - starts[0], strict=False):
+                order = start + np.argsort(random_words(key, end - start), kind="stable")
+                corpus[order] = ordered[start:end]
+        window = np.empty_like(corpus)
+        for place, name in enumerate(self.names):
+            total = int(counts[-1, place] - counts[0, place])
+            if total:
+                window[corpus == place] = self._windows_of(name, int(counts[0, place]), total)
+        return corpus.reshape(-1, size), window.reshape(-1, size)
 
     def _windows_of(self, name: str, first: int, count: int) -> Indices:
         """Windows that sequences ``first`` to ``first + count - 1`` of this corpus use."""

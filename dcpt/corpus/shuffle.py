@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,12 @@ def _round_keys(key: int) -> _Words:
 
 def random_words(key: int, count: int) -> _Words:
     """`count` pseudo-random 64-bit words of a key; shape (count,)."""
-    start = np.full(1, key, dtype=np.uint64)
+    return random_rows([key], count)[0]
+
+
+def random_rows(keys: Sequence[int], count: int) -> _Words:
+    """`random_words` of several keys; shape (keys, count)."""
+    start = np.array(keys, dtype=np.uint64)[:, None]
     counter = np.arange(count, dtype=np.uint64)
     return _mix(_mix(start ^ np.uint64(0x9E3779B97F4A7C15)) + _mix(counter + np.uint64(1)))
 

@@ -118,7 +118,9 @@ def load_tokenizer(spec: TokenizerSpec, root: Path) -> Tokenizer:
     if spec.kind != "hf" or spec.path is None:
         raise ConfigError("tokenizer: kind is bpe; wanted hf to load one.", hint="train it with train_bpe")
     local = Path(root) / Path(spec.path).expanduser()
-    if not local.exists() and not _HUB_NAME.fullmatch(spec.path):
+    # Where the first part of org/name is a folder here, a path is meant: the hub is not asked for minutes.
+    is_path = (Path(root) / Path(spec.path).parts[0]).is_dir() or not _HUB_NAME.fullmatch(spec.path)
+    if not local.exists() and is_path:
         raise DataError(
             f"tokenizer {spec.path}: there is no folder {local}, and it is no hub name (org/name).",
             hint="relative paths start at the folder given with --data-root, else at the sweep's",
@@ -202,7 +204,7 @@ def _load_hf(path: str) -> Tokenizer:
 
     try:
         original = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except Exception as error:  # configurations check themselves, each with exceptions of its own
         if "trust_remote_code" in str(error):
             raise DataError(
                 f"tokenizer {path}: asks for Python code of its own to be run, which never happens.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -13,7 +14,7 @@ from scipy.optimize import least_squares
 from dcpt.core.errors import ConfigError, FitError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
-from dcpt.core.symbols import GENERAL
+from dcpt.core.symbols import GENERAL, LAW_INPUTS
 
 Array = NDArray[np.float64]
 
@@ -116,13 +117,47 @@ def read_bases(table: LossTable, eval_set: str, metric: str = "loss") -> Bases:
     return Bases(tuple(map(float, mean.index)), tuple(map(float, np.exp(mean))))
 
 
+def general_sets(table: LossTable) -> tuple[str, ...]:
+    """Sets whose losses may stand for the general side: ``general`` alone where it is there, else all.
+
+    Of several it is not known which is meant.
+    """
+    sets = [str(name) for name in table.frame.loc[table.frame["role"] == GENERAL, "eval_set"].unique()]
+    return (GENERAL,) if GENERAL in sets else tuple(sets)
+
+
+def missing_base(law: str, name: str, N: float, general: Sequence[str]) -> ConfigError:
+    """What to say where a law needs the base's loss and the table has none for a size.
+
+    Parameters
+    ----------
+    law, name : str
+        The law, and its input: L0 or G0.
+    N : float
+        The size.
+    general : sequence of str
+        From `general_sets`.
+    """
+    what = LAW_INPUTS[name].meaning
+    if name == "G0" and len(general) > 1:
+        return ConfigError(
+            f"law {law} needs the {what}; the table has several general sets ({', '.join(general)}) and none "
+            f"called {GENERAL!r}.",
+            hint=f"call one of them {GENERAL!r}, or add a column: --map {name}=YOUR_COLUMN",
+        )
+    return ConfigError(
+        f"law {law} needs the {what}; the table has none for size {format_quantity(N)}.",
+        hint=f"add a row with D = 0 for every size, or a column: --map {name}=YOUR_COLUMN",
+    )
+
+
 def start_losses(table: LossTable, eval_set: str, metric: str = "loss") -> dict[str, Bases]:
     """Bases behind the inputs L0, of the set itself, and G0, of the general side.
 
     G0 is read from the set ``general``, or from the table's only set of that side.
     """
-    sets = table.frame.loc[table.frame["role"] == GENERAL, "eval_set"].unique()
-    general = GENERAL if GENERAL in sets else sets[0] if len(sets) == 1 else None
+    sets = general_sets(table)
+    general = sets[0] if len(sets) == 1 else None
     found = {"L0": read_bases(table, eval_set, metric)}
     found["G0"] = read_bases(table, general, metric) if general is not None else Bases()
     return found

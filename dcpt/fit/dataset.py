@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,9 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
-from dcpt.core.quantity import format_quantity
-from dcpt.core.symbols import LAW_INPUTS
-from dcpt.fit.bases import Bases, start_losses
+from dcpt.fit.bases import Bases, general_sets, missing_base, start_losses
 from dcpt.laws.law import _COLUMN_DOMAIN, DOMAIN, Law
 
 Array = NDArray[np.float64]
@@ -176,7 +174,7 @@ def prepare(
     D = frame["D"].to_numpy(float)
     N = frame["N"].to_numpy(float)
     bases = start_losses(table, eval_set, metric)
-    extra = _extra(frame, law, bases)
+    extra = _extra(frame, law, bases, general_sets(table))
     if law is not None:
         _check_domain(frame, law, extra, fitted, eval_set)
     extra["Dmin"] = np.full(len(frame), D[fitted].min())
@@ -223,7 +221,9 @@ def _none_fitted(eval_set: str, rows: int, reasons: Mapping[str, int]) -> DataEr
     )
 
 
-def _extra(frame: pd.DataFrame, law: Law | None, bases: Mapping[str, Bases]) -> dict[str, Array]:
+def _extra(
+    frame: pd.DataFrame, law: Law | None, bases: Mapping[str, Bases], general: Sequence[str]
+) -> dict[str, Array]:
     """The inputs beside N, D and the shares: columns of the table, and the base's loss by size."""
     wanted = () if law is None else tuple(name for name in law.inputs if name not in _GIVEN)
     extra: dict[str, Array] = {}
@@ -240,12 +240,7 @@ def _extra(frame: pd.DataFrame, law: Law | None, bases: Mapping[str, Bases]) -> 
         assert law is not None
         if name in bases:
             missing = next(size for size in sizes if not bases[name].covers(size))
-            what = LAW_INPUTS[name].meaning
-            raise ConfigError(
-                f"law {law.name} needs the {what}; the table has none for size "
-                f"{format_quantity(float(missing))}.",
-                hint=f"add a row with D = 0 for every size, or a column: --map {name}=YOUR_COLUMN",
-            )
+            raise missing_base(law.name, name, float(missing), general)
         raise ConfigError(
             f"law {law.name} needs the column {name}; the table has none.",
             hint=f"map your own name to it: --map {name}=YOUR_COLUMN",

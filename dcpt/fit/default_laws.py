@@ -9,7 +9,7 @@ import numpy as np
 
 from dcpt.core.loss_table import LossTable
 from dcpt.core.symbols import DOMAIN, GENERAL
-from dcpt.fit.bases import start_losses
+from dcpt.fit.bases import general_sets, start_losses
 from dcpt.laws.law import Law
 from dcpt.laws.registry import get_law
 
@@ -41,7 +41,7 @@ def default_laws(table: LossTable, eval_set: str, metric: str = "loss") -> tuple
     """
     rows = table.select(eval_set, metric)
     role = str(rows.frame["role"].iloc[0]) if len(rows) else GENERAL
-    bases = start_losses(table, eval_set, metric)
+    bases, several = start_losses(table, eval_set, metric), general_sets(table)
     sizes = rows.frame.loc[rows.frame["D"] > 0, "N"].to_numpy(float)
     blind = bool(np.isnan(rows.share).all())
     laws: list[Law] = []
@@ -51,6 +51,11 @@ def default_laws(table: LossTable, eval_set: str, metric: str = "loss") -> tuple
         unknown = [item for item in bases if item in law.inputs and not bases[item].covers(sizes)]
         if blind and {"s", "r"} & set(law.inputs):
             left_out[name] = "the table has no ratios"
+        elif unknown == ["G0"] and len(several) > 1:
+            left_out[name] = (
+                f"it needs the base's general loss, and the table has several general sets "
+                f"({', '.join(several)}) and none called {GENERAL!r}"
+            )
         elif unknown:
             left_out[name] = "the table lacks losses before continual pre-training (rows with D = 0)"
         else:

@@ -12,6 +12,7 @@ from dcpt.core.quantity import format_quantity
 from dcpt.fit.bootstrap import LONE_SIZES
 from dcpt.fit.dataset import FitData
 from dcpt.fit.doubt import FitWarning
+from dcpt.fit.residuals import hardly_varies
 from dcpt.fit.space import Space
 from dcpt.laws.law import Law
 
@@ -119,6 +120,12 @@ def design_doubts(law: Law, data: FitData, space: Space) -> Iterator[FitWarning]
             f"{'have' if many else 'has'} one run, which cannot be resampled; intervals are too narrow.",
         )
     yield from _together(law, data)
+    if hardly_varies(data.loss):
+        yield FitWarning(
+            "flat_loss",
+            f"The losses hardly vary (from {data.loss.min():.6g} to {data.loss.max():.6g}): there is nothing "
+            "in them for a law to explain, and no R2.",
+        )
     least = float(data.s.min())
     if {"s", "eps"} <= {*law.inputs, *space.free_names} and least >= SMALLEST_SHARE:
         yield FitWarning(

@@ -12,6 +12,7 @@ Kind = Literal[
     "max_iter", "bound_hit", "not_identified", "rank", "condition", "correlated", "starts_disagree",
     "monotone", "irreducible", "few_runs", "few_sizes", "narrow_ratios", "tokens_per_parameter",
     "unannealed", "outliers", "lack_of_fit", "delta", "bootstrap", "holdout", "far_target", "mixed_data",
+    "flat_loss", "stand_in",
     # of fits of loss curves
     "log_limit", "not_told_apart", "one_schedule", "no_decay", "peaks_differ", "rate_rises",
     "shared_prefix", "warm_up", "early_losses", "zero_rate_tail", "horizon", "other_peak",

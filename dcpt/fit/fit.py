@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError, DcptError, FitError
 from dcpt.core.loss_table import LossTable
+from dcpt.core.symbols import GENERAL, STAND_IN
 from dcpt.fit.annealing import table_annealing
 from dcpt.fit.bootstrap import DRAWS, resample
 from dcpt.fit.constraints import Constraints, read_constraints
@@ -208,6 +209,17 @@ def _table_doubts(table: LossTable, eval_set: str, metric: str) -> Iterator[FitW
             "mixed_data",
             f"The rows of {eval_set} come from {frame['tokenizer'].nunique()} tokenizers, whose losses per "
             "token do not compare; fit bits per byte (metric bpb) instead.",
+        )
+    stands_in = {
+        name
+        for source in frame.loc[frame["role"] == GENERAL, "source"].unique()
+        for name in str(source).partition(STAND_IN)[2].split()
+    }
+    if stands_in:
+        yield FitWarning(
+            "stand_in",
+            f"{', '.join(sorted(stands_in))} stands in for pre-training text that is not known: what "
+            f"{eval_set} keeps and forgets, and every limit on it, is that of the stand-in.",
         )
 
 

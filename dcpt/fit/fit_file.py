@@ -16,7 +16,9 @@ from dcpt import __version__
 from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.symbols import ROLES
+from dcpt.fit.fit_json import check_fields, reading
 from dcpt.fit.law_fit import LawFit
+from dcpt.fit.law_fit_json import AGAIN
 from dcpt.fit.score import LARGEST_D, LARGEST_N
 
 SCHEMA_VERSION = 2
@@ -170,12 +172,16 @@ class FitSet:
         items = document.get("fits")
         if not isinstance(items, list) or not items:
             raise DataError(f"{path}: holds no fits.")
+        refused, provenance = document.get("refused", {}), document.get("provenance", {})
+        with reading(str(path), "a file of fits", AGAIN):
+            check_fields({"refused": refused, "provenance": provenance}, mappings=("refused", "provenance"))
+            check_fields(refused, texts=tuple(refused))
         fits = tuple(
             LawFit.from_dict(item, where=f"{path}, fit {number}")
             for number, item in enumerate(items, start=1)
         )
         try:
-            return cls(fits, document.get("refused", {}), document.get("provenance", {}))
+            return cls(fits, refused, provenance)
         except ConfigError as error:
             raise DataError(f"{path}: {error.message}", hint=error.hint) from None
 
@@ -210,7 +216,7 @@ def _one_metric(fits: Sequence[LawFit]) -> None:
 
 def _file(path: Path | str) -> Path:
     path = Path(path)
-    return path if path.suffix == ".json" else path / FILE_NAME
+    return path if path.suffix == ".json" and not path.is_dir() else path / FILE_NAME
 
 
 def load_fits(path: Path | str) -> FitSet:

@@ -90,8 +90,10 @@ def reading(where: str, what: str, again: str) -> Iterator[None]:
         yield
     except KeyError as error:
         raise DataError(f"{where}: field {error.args[0]!r} of {what} is missing.", hint=again) from None
-    except DataError:
-        raise
+    except DataError as error:
+        if error.message.startswith(where):
+            raise
+        raise DataError(f"{where}: {error.message}", hint=error.hint or again) from None
     except ConfigError as error:
         raise DataError(f"{where}: {error.message}", hint=error.hint) from None
     except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:

@@ -14,7 +14,7 @@ from dcpt.fit.bases import Bases
 from dcpt.fit.dataset import Units
 from dcpt.fit.doubt import FitWarning
 from dcpt.fit.fit_json import check_fields, check_law, law_entries, reading
-from dcpt.fit.score import HoldoutScore
+from dcpt.fit.fit_shape import check_summary, read_holdouts
 from dcpt.laws.law import Law
 from dcpt.laws.registry import get_law
 
@@ -73,6 +73,7 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
         law = get_law(document["law"]) if law is None else law
         check_law(law, document, where, AGAIN)
         check_fields(document, texts=_TEXTS, numbers=_NUMBERS, mappings=_MAPPINGS)
+        check_summary(document)
         check_fields(document["units"], numbers=("N", "D"))
         for name in ("N", "D", "r"):
             document["ranges"][name]  # `predict` measures how far it reaches by these
@@ -95,6 +96,6 @@ def law_fit_from_dict(document: Mapping[str, Any], where: str, law: Law | None =
             ties=document["ties"],
             corner_errors=document["corner_errors"],
             warnings=tuple(FitWarning.from_dict(item) for item in document["warnings"]),
-            holdouts=tuple(HoldoutScore(**item) for item in document["holdouts"]),
+            holdouts=read_holdouts(document["holdouts"]),
             **{name: document[name] for name in _PLAIN},
         )

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from dcpt.core.errors import ConfigError
 from dcpt.fit.extrapolation import distance_outside, error_beyond, widened
 from dcpt.fit.law_inputs import unmeasured
-from dcpt.fit.reach import far_targets
+from dcpt.fit.reach import far_targets, wide_intervals
 from dcpt.fit.score import LARGEST_D, LARGEST_N
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def predict_frame(
         }
     )
     frame.attrs["how"] = how(fit, level)
-    frame.attrs["doubts"] = [doubt.message for doubt in far_targets(fit.ranges, N, D)]
+    doubts = [*far_targets(fit.ranges, N, D), *wide_intervals(N, D, obs_lo, obs_hi)]
+    frame.attrs["doubts"] = [doubt.message for doubt in doubts]
     return frame
 
 

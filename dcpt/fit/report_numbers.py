@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dcpt.fit.curvature import curvature
 from dcpt.fit.noise import seed_noise
 from dcpt.fit.objective import Problem
-from dcpt.fit.residuals import NORMAL, lag_correlation, outliers
+from dcpt.fit.residuals import NORMAL, hardly_varies, lag_correlation, outliers
 from dcpt.fit.solve import Solution
 
 Array = NDArray[np.float64]
@@ -90,7 +90,7 @@ def _identification(problem: Problem, solution: Solution) -> dict[str, Any]:
 def _errors(problem: Problem, solution: Solution, residual: Array) -> dict[str, float | None]:
     loss, logs = problem.data.loss, problem.data.log_loss
     error = loss * np.expm1(residual)
-    total = float(((logs - logs.mean()) ** 2).sum())
+    total = 0.0 if hardly_varies(loss) else float(((logs - logs.mean()) ** 2).sum())
     return {
         "objective": float(solution.objective),
         "r2_log": 1.0 - float((residual**2).sum()) / total if total > 0 else None,

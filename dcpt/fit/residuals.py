@@ -16,6 +16,15 @@ FAR = 6.0
 """Median residual sizes from which a row is an outlier: 4 standard deviations of normal ones."""
 
 
+FLAT = 1e-4
+"""Relative scatter of losses below which they hardly vary: less than any evaluation's noise."""
+
+
+def hardly_varies(losses: Array) -> bool:
+    """Whether losses, shape (n,), scatter by less than `FLAT` of themselves."""
+    return bool(np.log(losses).std() < FLAT)
+
+
 def residual_sigma(residual: Array, parameters: int) -> float:
     """Robust standard deviation of log residuals: 1.4826 x their median size, for the freedom left.
 

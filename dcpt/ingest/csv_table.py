@@ -14,6 +14,7 @@ from dcpt.core.errors import DataError, DoubtWarning
 from dcpt.core.loss_table import COLUMNS, REQUIRED, RUN, SCHEDULES, LossTable
 from dcpt.core.table_file import read_frame
 from dcpt.ingest.drop_report import DropReport
+from dcpt.ingest.perplexities import perplexities
 from dcpt.ingest.pooled_sets import sets_pooled
 from dcpt.ingest.reading import Reading
 from dcpt.ingest.row_filter import keep_rows
@@ -158,6 +159,7 @@ def to_table(
             "tokens is 1 - r. Say --set eval_set=domain if it is the domain's."
         )
     said += sets_pooled(found, frame, ignored)
+    said += perplexities(table, reading.columns.get("value", "value"))
     for message, hint in odd_units(table):
         if not strict:
             raise DataError(f"{path}: {message}", hint=hint)

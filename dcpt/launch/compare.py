@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from dcpt.core.run_spec import from_dict, to_dict
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.unit_words import unit_of_amount, unit_words
+from dcpt.launch.compared_loss import ComparedLoss
+from dcpt.launch.live import LiveCheck, live_sentences
 from dcpt.plan.bands import predicted as predict_loss
 from dcpt.plan.evidence import fit_used
 from dcpt.plan.plan import Plan
@@ -30,52 +33,6 @@ FILE_NAME = "compare.json"
 SAME_TARGET = 0.005
 """Relative difference in N and D up to which a run counts as the planned one: half a unit of the third
 digit, which is how they are printed and typed."""
-
-
-@dataclass(frozen=True)
-class ComparedLoss:
-    """One measured loss of a launched run beside its prediction, both in the unit of the comparison."""
-
-    run_id: str
-    side: str
-    eval_set: str
-    N: float
-    D: float
-    r: float
-    predicted: float
-    mean_lo: float
-    mean_hi: float
-    obs_lo: float
-    obs_hi: float
-    measured: float
-    sem: float | None
-    ceiling: float | None
-    as_planned: bool
-
-    @property
-    def error(self) -> float:
-        """Measured minus predicted."""
-        return self.measured - self.predicted
-
-    @property
-    def error_percent(self) -> float:
-        """The error in per cent of the measured loss."""
-        return 100.0 * self.error / self.measured
-
-    @property
-    def in_mean(self) -> bool:
-        """Whether the measured loss lies inside the interval of the mean."""
-        return self.mean_lo <= self.measured <= self.mean_hi
-
-    @property
-    def in_obs(self) -> bool:
-        """Whether the measured loss lies inside the interval of a run."""
-        return self.obs_lo <= self.measured <= self.obs_hi
-
-    @property
-    def kept(self) -> bool | None:
-        """Whether the ceiling was kept; None for a side without one."""
-        return None if self.ceiling is None else self.measured <= self.ceiling
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,6 +51,8 @@ class Comparison:
         The planned ratio and its interval.
     plan_fingerprint : str
         Hash of the plan compared against.
+    live : tuple of LiveCheck
+        What the live check saw while the runs were under way.
     """
 
     rows: tuple[ComparedLoss, ...]
@@ -104,6 +63,7 @@ class Comparison:
     r_lo: float | None
     r_hi: float | None
     plan_fingerprint: str
+    live: tuple[LiveCheck, ...] = ()
 
     def table(self) -> pd.DataFrame:
         """One row per launched run and side, with error, per cent error and the three verdicts."""
@@ -184,7 +144,7 @@ class Comparison:
             )
         if not any(row.as_planned for row in self.rows):
             sentences.append("None of these runs has the planned size and tokens.")
-        return sentences
+        return sentences + live_sentences(self.live)
 
     def save(self, path: Path | str) -> Path:
         """Write the comparison as JSON: to the file, or as ``compare.json`` into the folder."""
@@ -216,7 +176,7 @@ class Comparison:
         return f"Comparison({len(self.rows)} losses, {inside} inside the {level} interval of a run)"
 
 
-def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
+def compare(plan: Plan, measured: LossTable, fits: FitSet, live: Sequence[LiveCheck] = ()) -> Comparison:
     """Set the losses of launched runs beside what the plan's laws predict for them.
 
     Each run is predicted at its own N, D and r, so that runs beside the planned one count as well.
@@ -229,6 +189,8 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
         Losses of the launched runs; the rows of phase ``end`` are used.
     fits : FitSet
         The fits the plan was made from.
+    live : sequence of LiveCheck
+        What the live check saw, to be kept with the comparison.
 
     Returns
     -------
@@ -297,4 +259,5 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet) -> Comparison:
         r_lo=plan.r_lo,
         r_hi=plan.r_hi,
         plan_fingerprint=plan.fingerprint,
+        live=tuple(live),
     )

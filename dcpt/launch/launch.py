@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dcpt.core.errors import ConfigError, RunError
 from dcpt.core.loss_table import LossTable
@@ -12,10 +13,14 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import RunSpec
 from dcpt.cost.hardware import Hardware, get_hardware
 from dcpt.fit.bases import SAME_SIZE
+from dcpt.launch.band import band_of, write_band
+from dcpt.launch.full import begun_in_shards, train_in_shards
+from dcpt.launch.full_settings import FullSettings
 from dcpt.launch.launch_spec import LaunchedRun, LaunchSpec
 from dcpt.plan.plan import Plan
 from dcpt.run import store
-from dcpt.run.local import Listener, execute
+from dcpt.run.conductor import Listener
+from dcpt.run.execute import execute
 from dcpt.sweep.collect import TOKENIZER_DIGITS, collect
 from dcpt.sweep.expand import target_run
 from dcpt.sweep.prepare import Sweep
@@ -34,11 +39,17 @@ class Launch:
         The target's base and its runs.
     sweep : Sweep
         The sweep whose corpora, tokenizer and schedule they use.
+    plan : Plan, optional
+        The plan they follow; None for one of many corpora (see `dcpt.launch.mixture`).
+    fitted : LossTable, optional
+        The losses it rests on.
     """
 
     spec: LaunchSpec
     runs: tuple[RunSpec, ...]
     sweep: Sweep
+    plan: Plan | None
+    fitted: LossTable | None = None
 
     @property
     def work(self) -> dict[str, float]:
@@ -127,7 +138,7 @@ def prepare_launch(
         ),
         flops=flops,
     )
-    return Launch(spec, (base, *runs.values()), sweep)
+    return Launch(spec, (base, *runs.values()), sweep, plan, fitted)
 
 
 def _check_tokenizer(fitted: LossTable, sweep: Sweep) -> None:
@@ -142,12 +153,36 @@ def _check_tokenizer(fitted: LossTable, sweep: Sweep) -> None:
         )
 
 
+def lay_out(launch: Launch) -> list[Path]:
+    """Write the spec of every run, and where its losses are expected, for the trainer to hold them against.
+
+    Returns
+    -------
+    list of Path
+        Folders of the runs, the base's first.
+
+    Raises
+    ------
+    DataError
+        When a folder is damaged or the disk refuses a write.
+    """
+    folders = [store.write_spec(launch.sweep.root, run) for run in launch.runs]
+    if launch.plan is None:
+        return folders
+    ratios = {run.run_id: run.r for run in launch.spec.runs}
+    for run, folder in zip(launch.runs, folders, strict=True):
+        if run.run_id in ratios and store.status(folder) != "finished":
+            write_band(folder, launch.plan, band_of(launch.plan, run, ratios[run.run_id], launch.fitted))
+    return folders
+
+
 def run_launch(
     launch: Launch,
     slots: int | None = None,
     device: str = "auto",
     listen: Listener | None = None,
     precision: str = "fp32",
+    full: FullSettings | None = None,
 ) -> LossTable:
     """Train the target's runs and gather their losses.
 
@@ -160,9 +195,12 @@ def run_launch(
     device : str
         auto, cpu or cuda.
     listen : callable, optional
-        Called with every event of the workers.
+        Called with every event of the trainers.
     precision : str
         fp32 or bf16.
+    full : FullSettings, optional
+        Processes to spread each run over, one run at a time; by default every run has one process. A run
+        that was begun over several goes on with the trainer that can read its checkpoints.
 
     Returns
     -------
@@ -174,12 +212,19 @@ def run_launch(
     RunError
         When a launched run did not finish; the message says why.
     """
-    outcome = execute(launch.sweep.root, launch.runs, launch.work, slots, device, listen, precision)
+    root, listen = launch.sweep.root, listen or (lambda event: None)
+    lay_out(launch)
+    if full is None and begun_in_shards(root, launch.runs):
+        full = FullSettings(device=device, precision=precision)
+    if full is not None:
+        train_in_shards(root, launch.runs, full, listen)
+        return collect(root, launch.runs)
+    outcome = execute(root, launch.runs, launch.work, slots, device, listen, precision)
     lost = {**outcome.failed, **outcome.abandoned}
     if lost:
         name, reason = next(iter(lost.items()))
-        folder = store.run_folder(launch.sweep.root, name)
         raise RunError(
-            f"launch: run {name} did not finish: {reason.rstrip('.')}.", hint=f"its log is in {folder}"
+            f"launch: run {name} did not finish: {reason.rstrip('.')}.",
+            hint=f"its log is in {store.run_folder(root, name)}",
         )
-    return collect(launch.sweep.root, launch.runs)
+    return collect(root, launch.runs)

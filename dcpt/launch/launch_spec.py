@@ -12,11 +12,12 @@ SCHEMA_VERSION = 1
 
 
 class LaunchedRun(Settings):
-    """One run of a launch: the plan's ratio, or another one beside it."""
+    """One run of a launch: the plan's ratio, or another one beside it; of many corpora with their shares."""
 
     run_id: str
     r: float
     planned: bool
+    shares: dict[str, float] | None = None
 
 
 class LaunchSpec(Settings):

@@ -1,4 +1,4 @@
-"""A formula as numpy code: values, closed-form Jacobian, linear basis, LaTeX."""
+"""A formula as numpy code: values, closed-form Jacobian, linear basis."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.core.symbols import symbol_of
 from dcpt.laws.formula import to_sympy
 
 Array = NDArray[np.float64]
 Piece = tuple[Callable[..., Any], tuple[str, ...]]
-
-_GREEK = (
-    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "theta", "kappa", "lambda", "mu", "nu", "xi"),
-    *("rho", "sigma", "tau", "phi", "psi", "omega"),
-)
-_SHORT = {"eps": "epsilon", "lam": "lambda"}
 
 _LOG_OF_ZERO = -1e300
 """Logarithm of a base of 0 inside a power: the power is then 0, and 1 for the exponent 0, as 0.0**0.0 is."""
@@ -100,8 +93,6 @@ class Compiled:
         The part without linear parameters, as in `basis`.
     moves : mapping
         Input to the parameters that shape the loss's change with it.
-    latex : str
-        Right-hand side of the formula.
     kernel : Kernel
         What the fitter works with.
     """
@@ -111,7 +102,6 @@ class Compiled:
     basis: Mapping[str, Piece]
     offset: Piece | None
     moves: Mapping[str, tuple[str, ...]]
-    latex: str
     kernel: Kernel
 
 
@@ -208,7 +198,6 @@ def compile_formula(
         basis={name: piece(derivatives[names.index(name)]) for name in linear},
         offset=None if offset == 0 else piece(offset),
         moves={name: named(sympy.diff(expression, symbols[name])) for name in inputs},
-        latex=_latex(tree, names),
         kernel=kernel,
     )
 
@@ -218,46 +207,3 @@ def _pairwise(function: Any, parts: Sequence[Any]) -> Any:
     for part in rest:
         first = function(first, part)
     return first
-
-
-def _latex(tree: ast.expr, names: Sequence[str]) -> str:
-    """LaTeX of a formula in the order it is written in (sympy would sort its terms)."""
-
-    # Each text comes with its binding strength: 1 sum, 2 product, 3 power, 4 atom.
-    def text(node: ast.expr) -> tuple[str, int]:
-        if isinstance(node, ast.Constant):
-            return f"{node.value:g}" if isinstance(node.value, (int, float)) else str(node.value), 4
-        if isinstance(node, ast.Name):
-            return symbol_latex(node.id), 4
-        if isinstance(node, ast.Call):
-            name = node.func.id if isinstance(node.func, ast.Name) else ""
-            return rf"\{name}\left({', '.join(text(part)[0] for part in node.args)}\right)", 4
-        if isinstance(node, ast.UnaryOp):
-            return ("-" if isinstance(node.op, ast.USub) else "") + held(node.operand, 2), 2
-        if not isinstance(node, ast.BinOp):
-            raise TypeError(f"not a formula node: {node!r}")
-        if isinstance(node.op, ast.Pow):
-            return f"{held(node.left, 4)}^{{{text(node.right)[0]}}}", 3
-        if isinstance(node.op, ast.Div):
-            return rf"\frac{{{text(node.left)[0]}}}{{{text(node.right)[0]}}}", 3
-        if isinstance(node.op, ast.Mult):
-            return rf"{held(node.left, 2)} \, {held(node.right, 2)}", 2
-        sign = "+" if isinstance(node.op, ast.Add) else "-"
-        return f"{text(node.left)[0]} {sign} {held(node.right, 1 if sign == '+' else 2)}", 1
-
-    def held(node: ast.expr, strength: int) -> str:
-        inner, binding = text(node)
-        return inner if binding >= strength else rf"\left({inner}\right)"
-
-    return text(tree)[0]
-
-
-def symbol_latex(name: str) -> str:
-    """LaTeX of an input or a parameter: Greek names become letters."""
-    symbol = symbol_of(name)
-    if symbol is not None:
-        return symbol.latex
-    letter = _SHORT.get(name, name)
-    if letter in _GREEK:
-        return f"\\{letter}"
-    return name if len(name) == 1 else rf"\mathrm{{{name}}}"

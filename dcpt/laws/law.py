@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import LEGEND, Symbol, symbol_of
-from dcpt.laws.compiled import Compiled, compile_formula, symbol_latex
+from dcpt.laws.compiled import Compiled, compile_formula
 from dcpt.laws.declaration import INPUTS, read_declaration
 from dcpt.laws.declared_law import HUBER_DELTA, NOISE_DELTA, Array, DeclaredLaw
+from dcpt.laws.latex import formula_latex, symbol_latex
 from dcpt.laws.parameter import Parameter, linear, nonlinear
 
 __all__ = ["HUBER_DELTA", "INPUTS", "NOISE_DELTA", "Array", "Law", "Parameter", "linear", "nonlinear"]
@@ -116,7 +117,7 @@ class Law(DeclaredLaw):
     @property
     def latex(self) -> str:
         """The law as a LaTeX equation."""
-        text = f"L({', '.join(symbol_latex(name) for name in self.inputs)}) = {self.compiled.latex}"
+        text = f"L({', '.join(symbol_latex(name) for name in self.inputs)}) = {formula_latex(self._tree)}"
         for name, symbol in self.symbols.items():  # the formula's code knows the legend's symbols only
             if name not in LEGEND and len(name) > 1:
                 text = text.replace(symbol_latex(name), symbol.latex)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dcpt.laws.compiled import symbol_latex
+from dcpt.laws.latex import symbol_latex
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ REPLAYS = (0.05, 0.25)
 """Replay shares of common practice: 5 % where the shift of domain is weak, 25 % and more where it is strong
 (Ibrahim et al. 2024, arXiv:2403.08763, compare both)."""
 
+_ROUNDING = 5e-4
+"""Half of the last digit of a printed ratio: a mix in use may be an earlier answer, copied off."""
+
 _UNKNOWN_SIZES = "the sizes of the corpora are not known; give both pools to have it"
 
 
@@ -127,8 +130,9 @@ def compare_mixes(
 ) -> tuple[Baseline, ...]:
     """Set mixes beside an answer.
 
-    A mix cannot be told from the answer when it lies in the interval of the best ratio, or when it keeps
-    the limits as surely and the interval of the difference holds 0.
+    A mix cannot be told from the answer when it keeps the limits and lies in the interval of the best ratio,
+    or when it keeps them as surely and the interval of the difference holds 0. A mix that breaks a limit is
+    another one, however near, unless both round to the same ratio.
 
     Parameters
     ----------
@@ -161,7 +165,8 @@ def compare_mixes(
             kept = kept_share(there.excesses)
             as_sure = keeps and kept >= kept_share(answer.excesses) - 1e-12
             same = as_sure and lo <= 1e-12 and hi >= -1e-12
-            same = same or (interval is not None and interval[0] <= mix.r <= interval[1])
+            inside = interval is not None and interval[0] <= mix.r <= interval[1]
+            same = same or (inside and (keeps or abs(mix.r - r) < _ROUNDING))
         outside = not tested[0] - 1e-9 <= mix.r <= tested[1] + 1e-9
         found.append(
             Baseline(

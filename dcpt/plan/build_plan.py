@@ -16,18 +16,22 @@ from dcpt.fit.fit_file import FitSet
 from dcpt.plan.bands import PARTS, bands, predicted
 from dcpt.plan.baselines import Outcome, compare_mixes, rival, usual_mixes
 from dcpt.plan.best_seen import best_seen
-from dcpt.plan.caveat import Caveat
+from dcpt.plan.binding import Binding
+from dcpt.plan.caveat import Caveat, in_order
+from dcpt.plan.caveats_of_laws import caveats_of_laws
 from dcpt.plan.cost import run_cost
 from dcpt.plan.evidence import law_used, weigh
+from dcpt.plan.find_caveats import Answered, at_edge, find_caveats
 from dcpt.plan.front import COLUMNS as FRONT_COLUMNS
 from dcpt.plan.front import pareto_front
 from dcpt.plan.kept_limit import KeptLimit
 from dcpt.plan.plan import Plan, curve_column
 from dcpt.plan.scene import Scene
 from dcpt.plan.supply.answer import Price
-from dcpt.plan.trade_off import Binding, ratio_grid
+from dcpt.plan.trade_off import ratio_grid
 from dcpt.plan.uncertainty import kept_share
-from dcpt.plan.verdict import Answered, find_caveats, in_order, judge
+from dcpt.plan.unlikely import unlikely_losses
+from dcpt.plan.verdict import judge
 
 Array = NDArray[np.float64]
 
@@ -49,8 +53,9 @@ class Found:
         The answer of every draw.
     r_interval : tuple of float, or None
         Interval of the ratio.
-    r_cautious : float or None
-        The best ratio that keeps the limits in the level's share of the draws.
+    r_cautious, D_cautious : float or None
+        Ratio, and where they are open tokens, of the best run that keeps the limits in the level's share of
+        the draws.
     infeasible_share : float or None
         Share of draws without an answer.
     edges : sequence of (float or None)
@@ -74,6 +79,7 @@ class Found:
     by_size: pd.DataFrame = field(default_factory=pd.DataFrame)
     caveats: tuple[Caveat, ...] = ()
     cost: Mapping[str, float] | None = None
+    D_cautious: float | None = None
 
 
 def build_plan(scene: Scene, fits: FitSet, found: Found, table: LossTable | None, seed: int) -> Plan:
@@ -108,9 +114,16 @@ def build_plan(scene: Scene, fits: FitSet, found: Found, table: LossTable | None
         interval=found.r_interval,
         infeasible_share=found.infeasible_share or 0.0,
         searched=scene.searched,
-        rival=rival(baselines, found.binding == "range"),
+        rival=rival(baselines, found.binding == "range" and at_edge(r, scene.searched)),
     )
-    caveats = in_order([*find_caveats(objective, answered, scene.bases, evidence), *found.caveats])
+    caveats = in_order(
+        [
+            *caveats_of_laws(scene, D),
+            *find_caveats(objective, answered, scene.bases, evidence),
+            *unlikely_losses(scene, D),
+            *found.caveats,
+        ]
+    )
     grid = ratio_grid(*scene.searched, points=CURVE_POINTS)
     laws = {label: law_used(fit) for label, fit in sides.fits.items()}
     low, high = (None, None) if found.r_interval is None else found.r_interval
@@ -151,6 +164,7 @@ def build_plan(scene: Scene, fits: FitSet, found: Found, table: LossTable | None
         prices=found.prices,
         epochs=found.epochs,
         by_size=found.by_size,
+        D_cautious=found.D_cautious,
     )
 
 

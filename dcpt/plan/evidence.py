@@ -31,6 +31,8 @@ class Evidence:
         Mean absolute error, in `unit`, on the largest size when it was left out.
     baseline : tuple of (str, float), or None
         Best model on that size among those that do not see the mixture, or are no law at all.
+    stand_in : str
+        What was measured in place of the text that the bases have learnt, in a sentence; or empty.
     """
 
     law: str
@@ -41,6 +43,7 @@ class Evidence:
     ranges: Mapping[str, tuple[float, float]]
     held_out: float | None
     baseline: tuple[str, float] | None
+    stand_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def weigh(fits: FitSet, fit: LawFit) -> Evidence:
         ranges=fit.ranges,
         held_out=_held_out(fit),
         baseline=min(rivals.items(), key=lambda rival: rival[1]) if rivals else None,
+        stand_in=next((doubt.message for doubt in fit.warnings if doubt.kind == "stand_in"), ""),
     )
 
 

@@ -20,6 +20,8 @@ from dcpt.plan.plan import Plan
 from dcpt.plan.scene import Scene, searched_range, set_scene, supply_of
 from dcpt.plan.sides import Sides
 from dcpt.plan.supply.answer import Draws, SupplyAnswer
+from dcpt.plan.supply.cautious import cautious_run
+from dcpt.plan.supply.constraints import Problem
 from dcpt.plan.supply.drawn_law import DrawnLaw
 from dcpt.plan.supply.question import Limit, Question, Term
 from dcpt.plan.supply.region import Tokens
@@ -65,7 +67,9 @@ def plan_freely(fits: FitSet, objective: Objective, sides: Sides, table: LossTab
 
     answer = _solve(objective, sides, searched, lambda N: question_of(scene_at(N), sides))
     scene = scene_at(answer.N)
-    found = _found(objective, scene, answer)
+    tokens = Tokens(D=objective.D, most=objective.D_max, budget=_bought(objective, answer.N))
+    problem = Problem(question_of(scene, sides), supply_of(objective) or Supply(), tokens, searched)
+    found = _found(objective, scene, answer, cautious_run(problem, objective.level))
     return build_plan(scene, fits, found, table, seed)
 
 
@@ -108,18 +112,16 @@ def _solve(
     sides: Sides,
     searched: tuple[float, float],
     question_at: Callable[[float], Question],
-) -> SupplyAnswer | AllocationAnswer:
+) -> SupplyAnswer:
     supply, level, budget = supply_of(objective) or Supply(), objective.level, objective.budget
-    if objective.N is not None:
-        bought = None
-        if budget is not None:
-            bought = budget.likely / (FLOPS_PER_TOKEN_AND_PARAMETER * objective.N)
-        tokens = Tokens(D=objective.D, most=objective.D_max, budget=bought)
-        return solve_supply(question_at(objective.N), supply, tokens, searched, level)
     if budget is None:
-        raise ConfigError("plan: N is not given, and there is no budget to choose it by.")
+        if objective.N is None:
+            raise ConfigError("plan: N is not given, and there is no budget to choose it by.")
+        tokens = Tokens(D=objective.D, most=objective.D_max)
+        return solve_supply(question_at(objective.N), supply, tokens, searched, level)
+    sizes = objective.sizes if objective.N is None else (objective.N,)
     between = None
-    if objective.sizes is None:
+    if sizes is None:
         fitted = [fit.ranges["N"] for fit in sides.fits.values()]
         low = max(lo for lo, _ in fitted) if objective.N_min is None else objective.N_min
         high = min(hi for _, hi in fitted) if objective.N_max is None else objective.N_max
@@ -130,7 +132,7 @@ def _solve(
         question_at,
         budget.flops_range(),
         searched,
-        sizes=objective.sizes,
+        sizes=sizes,
         N_range=between,
         supply=supply,
         D=objective.D,
@@ -139,7 +141,16 @@ def _solve(
     )
 
 
-def _found(objective: Objective, scene: Scene, answer: SupplyAnswer | AllocationAnswer) -> Found:
+def _bought(objective: Objective, N: float) -> float | None:
+    """Tokens that the budget buys at a size, where it is what buys them."""
+    if objective.budget is None or objective.D is not None:
+        return None
+    return objective.budget.likely / (FLOPS_PER_TOKEN_AND_PARAMETER * N)
+
+
+def _found(
+    objective: Objective, scene: Scene, answer: SupplyAnswer, cautious: tuple[float, float] | None
+) -> Found:
     budget, supply = objective.budget, supply_of(objective)
     cost = run_cost(
         answer.N,
@@ -164,9 +175,11 @@ def _found(objective: Objective, scene: Scene, answer: SupplyAnswer | Allocation
         intervals={name: answer.interval[name] for name in free if name in answer.interval},
         prices=answer.prices,
         epochs=dict(answer.epochs),
-        by_size=answer.by_size if isinstance(answer, AllocationAnswer) else pd.DataFrame(),
+        by_size=answer.by_size if isinstance(answer, AllocationAnswer) and "N" in free else pd.DataFrame(),
         caveats=answer.caveats,
         cost=cost,
+        r_cautious=None if cautious is None else cautious[0],
+        D_cautious=None if cautious is None or objective.D is not None else cautious[1],
     )
 
 

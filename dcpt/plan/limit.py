@@ -6,10 +6,11 @@ import math
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import model_validator
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.plan.asked import Asked
 
 LimitKind = Literal["relative", "increase", "ceiling"]
 
@@ -21,7 +22,7 @@ EXAMPLES = (
 )
 
 
-class Limit(BaseModel):
+class Limit(Asked):
     """How far the loss of one evaluation set may rise.
 
     Attributes
@@ -34,8 +35,6 @@ class Limit(BaseModel):
     amount : float
         0.02 for +2 %, 0.05 for an increase of 0.05, 2.95 for a ceiling of 2.95.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     eval_set: str = GENERAL
     kind: LimitKind
@@ -84,9 +83,9 @@ class Limit(BaseModel):
         kind: LimitKind = "relative" if percent else ("increase" if sign else "ceiling")
         try:
             return cls(eval_set=name, kind=kind, amount=round(number / 100, 12) if percent else number)
-        except ValidationError as error:
-            reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-            raise ConfigError(f"keep: got {text!r}; {reason}.", hint=EXAMPLES) from None
+        except ConfigError as error:
+            reason = error.message.removeprefix("Limit: ")
+            raise ConfigError(f"keep: got {text!r}; {reason}", hint=EXAMPLES) from None
 
     @property
     def needs_base(self) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     WithJsonSchema,
@@ -23,6 +22,7 @@ from dcpt.core.settings import validate
 from dcpt.core.strict_yaml import read_yaml
 from dcpt.core.symbols import DOMAIN
 from dcpt.plan import limit, weights
+from dcpt.plan.asked import Asked
 from dcpt.plan.limit import Limit
 from dcpt.plan.objective_check import contradiction
 from dcpt.plan.resources import Budget, Epochs, Pools
@@ -50,7 +50,7 @@ Written = TypeVar("Written")
 Value = TypeVar("Value")
 
 
-class Objective(BaseModel):
+class Objective(Asked):
     """The question a plan answers.
 
     Attributes
@@ -91,7 +91,7 @@ class Objective(BaseModel):
         Which metric to plan in, where several were fitted.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_NEEDED)
+    model_config = ConfigDict(json_schema_extra=_NEEDED)
 
     schema_version: Literal[2] = 2
     N: float | None = None

@@ -18,12 +18,12 @@ from dcpt.fit.unit_words import unit_words
 from dcpt.plan.bands import PARTS, PredictedLoss
 from dcpt.plan.base_loss import BaseLoss
 from dcpt.plan.baselines import Baseline
+from dcpt.plan.binding import Binding, binding_words
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.evidence import LawUsed
 from dcpt.plan.kept_limit import KeptLimit
 from dcpt.plan.objective import Objective
 from dcpt.plan.supply.answer import Price
-from dcpt.plan.trade_off import Binding
 from dcpt.plan.verdict import Verdict, verdict_line
 
 SCHEMA_VERSION = 2
@@ -38,16 +38,6 @@ def curve_column(label: str, part: str) -> str:
 CURVE_COLUMNS = ("r", *(curve_column(side, part) for side in (GENERAL, DOMAIN) for part in PARTS))
 """Columns of every trade-off curve: the mean loss of each side, its interval, and that of a run. Further
 evaluation sets have columns of the same endings."""
-
-BINDING_WORDS: dict[Binding, str] = {
-    "ceiling": "the {name} loss reaches its ceiling",
-    "range": "the searched range of {name} ends",
-    "none": "nothing binds: the {what} has its minimum here",
-    "pool": "the pool of {name} tokens is used up",
-    "epochs": "the {name} pool may not be passed over more often",
-    "tokens": "no more tokens may be trained on",
-    "budget": "the budget is spent",
-}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -67,7 +57,8 @@ class Plan:
     r_lo, r_hi : float or None
         Interval of `r` at the objective's level; None when the fits carry no draws.
     r_cautious : float or None
-        The best ratio that keeps every limit in at least the level's share of the draws.
+        The ratio of the best run of this size that keeps every limit in at least the level's share of the
+        draws.
     kept_at_r : float or None
         Share of the draws in which the planned run keeps every limit: about one half when one binds.
     infeasible_share : float or None
@@ -81,7 +72,7 @@ class Plan:
     bases : mapping of str to BaseLoss
         Losses of the base before continual pre-training, where they are known.
     binding : str
-        What keeps the objective from falling further (see `BINDING_WORDS`), and
+        What keeps the objective from falling further (see `dcpt.plan.binding`), and
     bound : str
         which loss or side that is.
     prices : tuple of Price
@@ -116,6 +107,8 @@ class Plan:
         Seed of the offsets added to the draws.
     older_fingerprint : str or None
         Fingerprint of a plan read from a file of schema version 1.
+    D_cautious : float or None
+        Tokens that go with `r_cautious`, where the tokens were chosen too.
     """
 
     objective: Objective
@@ -152,6 +145,7 @@ class Plan:
     epochs: Mapping[str, float] = field(default_factory=dict)
     by_size: pd.DataFrame = field(default_factory=pd.DataFrame)
     older_fingerprint: str | None = None
+    D_cautious: float | None = None
 
     @property
     def replay(self) -> float:
@@ -196,11 +190,9 @@ class Plan:
     @property
     def binding_words(self) -> str:
         """What keeps the objective from falling further, in words."""
-        name = self.bound
-        if self.binding == "range":
-            name = {"r": "ratios", "D": "tokens", "N": "sizes"}.get(name, "ratios")
-        what = "balance" if len(self.objective.minimise) > 1 else "domain loss"
-        return BINDING_WORDS[self.binding].format(name=name, what=what)
+        return binding_words(
+            self.binding, self.bound, "balance" if len(self.objective.minimise) > 1 else "domain loss"
+        )
 
     @property
     def outside(self) -> bool:
@@ -210,7 +202,8 @@ class Plan:
     @property
     def verdict_line(self) -> str:
         """The verdict in one sentence."""
-        return verdict_line(self.verdict, self.caveats, self.r)
+        supported = f"the runs speak for a domain share of {self.r:.3f}"
+        return verdict_line(self.verdict, self.caveats, supported, f"{self.r:.3f} is the best estimate")
 
     @property
     def fingerprint(self) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import field, fields, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pandas as pd
 
@@ -14,17 +14,8 @@ from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_spec import from_dict, to_dict
 from dcpt.plan import front
-from dcpt.plan.bands import PredictedLoss
-from dcpt.plan.base_loss import BaseLoss
-from dcpt.plan.baselines import Baseline
-from dcpt.plan.caveat import Caveat
-from dcpt.plan.evidence import LawUsed
-from dcpt.plan.kept_limit import KeptLimit
 from dcpt.plan.objective import Objective
 from dcpt.plan.plan import CURVE_COLUMNS, SCHEMA_VERSION, Plan
-from dcpt.plan.supply.answer import Price
-from dcpt.plan.trade_off import Binding
-from dcpt.plan.verdict import Verdict
 
 _FRAMES = {"curve": CURVE_COLUMNS, "front": front.COLUMNS, "draws": ("r",), "by_size": ()}
 """Tables of a plan, and the columns that each must have."""
@@ -32,48 +23,21 @@ _FRAMES = {"curve": CURVE_COLUMNS, "front": front.COLUMNS, "draws": ("r",), "by_
 _AGAIN = "make the plan again"
 
 
-@dataclass(frozen=True)
-class _Plain:
-    """The fields of a plan that are plain JSON values, for the strict reader."""
+LATER = ("D_cautious",)
+"""Fields that came after the first files of this schema version: written only where they say something, so
+that the fingerprint of an older plan stays."""
 
-    metric: str
-    unit: str
-    N: float
-    D: float
-    r: float
-    r_lo: float | None
-    r_hi: float | None
-    r_cautious: float | None
-    kept_at_r: float | None
-    infeasible_share: float | None
-    losses: Mapping[str, PredictedLoss]
-    limits: tuple[KeptLimit, ...]
-    bases: Mapping[str, BaseLoss]
-    binding: Binding
-    bound: str
-    searched: tuple[float, ...]
-    tested: tuple[float, ...]
-    laws: Mapping[str, LawUsed]
-    fits_fingerprint: str
-    how: Mapping[str, str]
-    baselines: tuple[Baseline, ...]
-    caveats: tuple[Caveat, ...]
-    verdict: Verdict
-    cost: Mapping[str, float]
-    seed: int
-    intervals: Mapping[str, tuple[float, ...]]
-    prices: tuple[Price, ...]
-    epochs: Mapping[str, float]
-    older_fingerprint: str | None
-
-
-_PLAIN = tuple(_Plain.__dataclass_fields__)
+_HINTS = get_type_hints(Plan)
+_PLAIN = tuple(item.name for item in fields(Plan) if item.name not in ("objective", *_FRAMES))
+_Plain = make_dataclass("_Plain", [(name, _HINTS[name], field(default=None)) for name in _PLAIN])
+"""The fields of a plan that are plain JSON values, for the strict reader."""
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """Plain JSON values of a plan; the numbers of its tables keep nine significant digits."""
     document: dict[str, Any] = {"objective": plan.objective.model_dump(mode="json")}
-    document |= {name: to_dict(getattr(plan, name)) for name in _PLAIN}
+    plain = {name: to_dict(getattr(plan, name)) for name in _PLAIN}
+    document |= {name: value for name, value in plain.items() if value is not None or name not in LATER}
     document |= {name: _columns(getattr(plan, name)) for name in _FRAMES}
     return document
 
@@ -87,12 +51,12 @@ def plan_from_dict(document: Mapping[str, Any], where: str) -> Plan:
         When a field is missing, unknown or of the wrong type.
     """
     expected = {"objective", *_FRAMES, *_PLAIN}
-    odd = sorted(expected.symmetric_difference(document))
+    odd = sorted(expected.symmetric_difference(document) - {*LATER})
     if odd:
         problem = "is missing" if odd[0] in expected else "is unknown"
         raise DataError(f"{where}: field {odd[0]!r} {problem}.", hint=_AGAIN)
     try:
-        values = from_dict(_Plain, {name: document[name] for name in _PLAIN}, where)
+        values: Any = from_dict(_Plain, {name: document[name] for name in _PLAIN if name in document}, where)
         frames = {name: _frame(document[name], names, f"{where}.{name}") for name, names in _FRAMES.items()}
         return Plan(
             objective=Objective.of(document["objective"], f"{where}.objective"),

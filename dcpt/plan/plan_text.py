@@ -9,6 +9,7 @@ from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.bands import PredictedLoss
 from dcpt.plan.baselines import Baseline
 from dcpt.plan.plan import Plan
+from dcpt.plan.plan_tables import size_lines, spending
 from dcpt.plan.supply.answer import Price
 
 _LEAST_PRICE = 5e-6
@@ -38,11 +39,18 @@ def plan_text(plan: Plan) -> str:
     lines.append(
         _row("cost", f"{plan.cost['flops']:.3g} FLOPs (6 N D); {domain} domain and {general} general tokens")
     )
+    budget = plan.objective.budget
+    spent = spending(plan.cost, None if budget is None else budget.hardware)
+    if spent:
+        lines.append(_row("", spent))
     passes = [f"{times:.2f} of the {side} pool" for side, times in plan.epochs.items()]
     if passes:
         lines.append(_row("epochs", ", ".join(passes)))
     for side, law in plan.laws.items():
         lines.append(_row("law", f"{side}: {law.name}, fitted on '{law.eval_set}', {law.status}"))
+    sizes = list(size_lines(plan))
+    if sizes:
+        lines += ["", *sizes]
     if plan.baselines:
         lines += ["", *_baselines(plan)]
     if plan.caveats:
@@ -61,12 +69,14 @@ def _answer(plan: Plan) -> Iterator[str]:
             spread = "" if ends is None else "  interval " + " to ".join(format_quantity(end) for end in ends)
             yield _row(name, f"{format_quantity(value)}{spread}")
     if plan.kept_at_r is not None and plan.limits:
-        what = "the ceiling" if len(plan.limits) == 1 else "every ceiling"
+        what, it = ("the ceiling", "it") if len(plan.limits) == 1 else ("every ceiling", "them")
         yield _row("", f"keeps {what} in {100 * plan.kept_at_r:.0f} % of the draws")
         if plan.r_cautious is not None:
-            yield _row("cautious", f"{plan.r_cautious:.3f} keeps it in at least {level}")
-        elif not plan.objective.is_free:
-            yield _row("cautious", f"no ratio keeps it in {level} of the draws")
+            tokens = "" if plan.D_cautious is None else f" on {format_quantity(plan.D_cautious)} tokens"
+            yield _row("cautious", f"{plan.r_cautious:.3f}{tokens} keeps {it} in at least {level}")
+        else:
+            run = "no run of this size" if plan.objective.is_free else "no ratio"
+            yield _row("cautious", f"{run} keeps {it} in {level} of the draws")
 
 
 def _losses(plan: Plan) -> Iterator[str]:

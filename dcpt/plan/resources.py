@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from dcpt.core.quantity import format_quantity, parse_quantity
 from dcpt.cost.hardware import get_hardware
+from dcpt.plan.asked import Asked
 
 
 def read_amount(value: Any) -> Any:
@@ -21,7 +22,7 @@ def _positive(value: float | None, what: str) -> None:
         raise ValueError(f"{what} is {value:g}; wanted a positive number")
 
 
-class Pools(BaseModel):
+class Pools(Asked):
     """Unique training tokens of each side; a side that is not given is taken to be unlimited.
 
     Attributes
@@ -29,8 +30,6 @@ class Pools(BaseModel):
     domain, general : float, optional
         Tokens; ``"5B"`` is read.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     domain: float | None = None
     general: float | None = None
@@ -60,7 +59,7 @@ class Pools(BaseModel):
         )
 
 
-class Epochs(BaseModel):
+class Epochs(Asked):
     """Most passes over each side's pool.
 
     Attributes
@@ -68,8 +67,6 @@ class Epochs(BaseModel):
     domain, general : float, optional
         Passes; a side that is not given has no cap.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     domain: float | None = None
     general: float | None = None
@@ -81,7 +78,7 @@ class Epochs(BaseModel):
         return self
 
 
-class Budget(BaseModel):
+class Budget(Asked):
     """Compute that may be spent on the run, in one of three currencies.
 
     Attributes
@@ -98,8 +95,6 @@ class Budget(BaseModel):
         Share of the hardware's peak that the run reaches; by default what the hardware is known for,
         with its range.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     flops: float | None = None
     gpu_hours: float | None = None

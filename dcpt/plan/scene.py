@@ -23,6 +23,7 @@ from dcpt.plan.start_loss import sources_of
 from dcpt.plan.supply.repetition import Supply
 from dcpt.plan.surface import Surface
 from dcpt.plan.trade_off import Bound
+from dcpt.plan.unlikely import check_losses
 
 Array = NDArray[np.float64]
 
@@ -191,7 +192,7 @@ def set_scene(
     Raises
     ------
     ConfigError
-        When the searched range of ratios is empty.
+        When the searched range of ratios is empty, or a given loss or a limit is beyond any fitted one.
     PlanError
         When a base's loss is needed and not known.
     """
@@ -207,14 +208,15 @@ def set_scene(
         if label in bases:
             shifts[label] = np.log(bases[label].draws(count, rng) / bases[label].value)
         normals[label] = rng.standard_normal(count)
+    ceilings = tuple(
+        _ceiling(label, limit, bases.get(label), shifts[label], count) for label, limit in sides.limits
+    )
+    check_losses(sides.fits, bases, ceilings)
     supply = supply_of(objective)
     surfaces = {
         label: _surface(label, fit, sides, bases, shifts, normals[label], shared[:count], supply)
         for label, fit in sides.fits.items()
     }
-    ceilings = tuple(
-        _ceiling(label, limit, bases.get(label), shifts[label], count) for label, limit in sides.limits
-    )
     return Scene(objective, sides, N, surfaces, bases, ceilings, searched, count, measured, supply)
 
 

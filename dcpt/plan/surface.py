@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,6 +61,11 @@ class Surface:
         if self.supply is None:
             return self.fit.mean(N, D, r, self.start)
         return positive(self.fit, self._limited(self.fit.theta[None], N, D, r, {})[0], N, D)
+
+    @property
+    def unlimited(self) -> Surface:
+        """The law as if every token were fresh."""
+        return self if self.supply is None else replace(self, supply=Supply())
 
     def means(self, N: ArrayLike, D: ArrayLike, r: ArrayLike) -> Array:
         """Loss of every refit of the law from the base's point loss, shape (all draws, n)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,12 @@ from scipy.optimize import brentq, minimize_scalar
 
 from dcpt.core.errors import PlanError
 from dcpt.core.symbols import GENERAL
+from dcpt.plan.binding import Binding
 from dcpt.plan.limit import Limit
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
 """Losses, shape (n,), at domain shares r, shape (n,); all curves of a trade-off in one unit."""
-Binding = Literal["ceiling", "range", "none", "pool", "epochs", "tokens", "budget"]
 
 GRID = 401
 """Points of the search grid: 0.002 apart on a range of 0.8, finer than any sweep sets its ratios."""

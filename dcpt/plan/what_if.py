@@ -13,12 +13,14 @@ from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import parse_quantity
 from dcpt.fit.fit_file import FitSet
+from dcpt.fit.unit_words import unit_words
 from dcpt.plan.bands import bands
 from dcpt.plan.limit import Limit
 from dcpt.plan.objective import Objective
+from dcpt.plan.outside import outside
 from dcpt.plan.scene import Scene, set_scene
 from dcpt.plan.sides import choose_sides
-from dcpt.plan.trade_off import GRID, ratio_grid
+from dcpt.plan.trade_off import GRID, ratio_grid, solve_bounds
 from dcpt.plan.uncertainty import last_kept, spread_answers
 
 Array = NDArray[np.float64]
@@ -70,9 +72,10 @@ def what_if(
         (the objective) and, with limits, ``keeps`` (1 or 0) and ``kept`` (share of the draws). Along
         the others: their name, the best ratio ``r`` with its interval, ``r_max``, the largest ratio that
         keeps every limit, with its interval (the critical mixture ratio), and the same losses at the best
-        ratio.
-        A row whose limits cannot be kept has no numbers. Along D, ``frame.attrs["searched"]`` is the range
-        of ratios searched.
+        ratio. ``outside`` names what lies outside the fitted ranges (``"N 12x, r"``), or nothing.
+        A row whose limits cannot be kept has no numbers; ``frame.attrs["unreachable"]`` maps its number to
+        the reason, with the nearest limit that can be kept. Along r it has one entry where no searched
+        ratio keeps them. Along D, ``frame.attrs["searched"]`` is the range of ratios searched.
 
     Notes
     -----
@@ -97,8 +100,7 @@ def what_if(
     if axis == "N":
         numbers = _numbers(values, objective.N, "N")
         scenes = [set_scene(objective, sides, bases, number, seed) for number in numbers]
-        rows = [_best(scene, _given(objective.D)) for scene in scenes]
-        return _table("N", numbers, rows)
+        return _table("N", numbers, [(scene, _given(objective.D)) for scene in scenes])
     if axis == "keep":
         limits = _limits(objective, values)
         scenes = []
@@ -107,11 +109,11 @@ def what_if(
             known = sides if limit.eval_set == objective.keep[0].eval_set else None
             varied = choose_sides(fits, asked, law) if known is None else known.keeping(asked.keep)
             scenes.append(set_scene(asked, varied, bases, _given(asked.N), seed))
-        return _table("keep", list(map(str, limits)), [_best(scene, _given(objective.D)) for scene in scenes])
+        return _table("keep", list(map(str, limits)), [(scene, _given(objective.D)) for scene in scenes])
     scene = set_scene(objective, sides, bases, _given(objective.N), seed)
     if axis == "D":
         numbers = _numbers(values, objective.D, "D")
-        frame = _table("D", numbers, [_best(scene, number) for number in numbers])
+        frame = _table("D", numbers, [(scene, number) for number in numbers])
         frame.attrs["searched"] = scene.searched
         return frame
     return _along_ratio(scene, _given(objective.D), values)
@@ -137,7 +139,11 @@ def _along_ratio(scene: Scene, D: float, values: Sequence[str] | None) -> pd.Dat
         columns["keeps"] = (over <= 1e-12).astype(float)
         if scene.count:
             columns["kept"] = (scene.excess(scene.draws(D, grid)) <= 1e-12).mean(axis=0)
-    return pd.DataFrame(columns)
+    frame = pd.DataFrame(columns)
+    frame["outside"] = [outside(scene.sides.fits.values(), scene.N, D, float(r)) for r in grid]
+    best = _best(scene, D)
+    frame.attrs["unreachable"] = {0: best} if isinstance(best, str) else {}
+    return frame
 
 
 def _losses(scene: Scene, D: float, r: Array) -> dict[str, Array]:
@@ -148,21 +154,29 @@ def _losses(scene: Scene, D: float, r: Array) -> dict[str, Array]:
     return {**columns, "value": scene.value(columns)}
 
 
-def _best(scene: Scene, D: float) -> dict[str, float]:
-    """The best ratio at one size and number of tokens, quickly: on a grid, linear between its points."""
+def _best(scene: Scene, D: float) -> dict[str, float] | str:
+    """The best ratio at one size and number of tokens, quickly: on a grid, linear between its points.
+
+    Where there is none, the reason.
+    """
     try:
         searched = scene.ratios(D)
-    except PlanError:
-        return {}
+    except PlanError as error:
+        return _reason(error)
     level = scene.objective.level
     tail = (1 - level) / 2
     grid = ratio_grid(*searched, points=GRID)
-    losses = {label: surface.mean(scene.N, D, grid)[None] for label, surface in scene.surfaces.items()}
-    over = np.max([np.full((1, GRID), -1e300), *(losses[c.label] - c.value for c in scene.ceilings)], axis=0)
-    value = scene.value(losses)
-    if (over > 0).all():
-        return {}
-    point = spread_answers(grid, over, value, float(grid[0]), value[0], level)
+    over = _excess(scene, D, grid)
+    if (over > 0).all():  # nothing keeps the limits, or only what lies between two points of the grid
+        try:
+            unit = unit_words(scene.sides.unit)
+            narrow = solve_bounds(scene.bounds(D), lambda r: scene.point_value(D, r), *searched, unit=unit)
+        except PlanError as error:
+            return _reason(error)
+        grid = np.sort(np.append(grid, narrow.r))
+        over = _excess(scene, D, grid)
+    value = scene.point_value(D, grid)
+    point = spread_answers(grid, over, value[None], float(grid[0]), value, level)
     r = float(point.r[0])
     row = {"r": r, "r_lo": np.nan, "r_hi": np.nan}
     if scene.ceilings:
@@ -182,10 +196,32 @@ def _best(scene: Scene, D: float) -> dict[str, float]:
     return row
 
 
-def _table(axis: str, values: Sequence[float | str], rows: Sequence[dict[str, float]]) -> pd.DataFrame:
+def _excess(scene: Scene, D: float, r: Array) -> Array:
+    """How far the point fits are above the nearest ceiling along the ratio, shape (1, n)."""
+    over = [scene.surfaces[item.label].mean(scene.N, D, r) - item.value for item in scene.ceilings]
+    return np.asarray(np.max([np.full(len(r), -1e300), *over], axis=0)[None])
+
+
+def _reason(error: PlanError) -> str:
+    return error.message if error.hint is None else f"{error.message.rstrip('.')}; {error.hint}."
+
+
+def _table(
+    axis: str, values: Sequence[float | str], questions: Sequence[tuple[Scene, float]]
+) -> pd.DataFrame:
+    """One row for each value, with the answer to its question: a scene and its tokens."""
+    found = [_best(scene, D) for scene, D in questions]
+    rows = [{} if isinstance(answer, str) else answer for answer in found]
     columns = dict.fromkeys(name for row in rows for name in row) or {"r": None}
     frame = pd.DataFrame([{name: row.get(name, np.nan) for name in columns} for row in rows])
     frame.insert(0, axis, list(values))
+    frame["outside"] = [
+        outside(scene.sides.fits.values(), scene.N, D, row.get("r"))
+        for (scene, D), row in zip(questions, rows, strict=True)
+    ]
+    frame.attrs["unreachable"] = {
+        number: answer for number, answer in enumerate(found) if isinstance(answer, str)
+    }
     return frame
 
 

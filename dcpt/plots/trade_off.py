@@ -16,6 +16,7 @@ def trade_off(
     r: float | None = None,
     ceiling: float | None = None,
     general_now: float | None = None,
+    band: pd.DataFrame | None = None,
     unit: str = NATS,
     title: str | None = None,
     ax: Axes | None = None,
@@ -32,6 +33,9 @@ def trade_off(
         Highest general loss allowed; the part of the curve beyond it is drawn faint.
     general_now : float, optional
         General loss before continual pre-training.
+    band : DataFrame, optional
+        Columns domain, general_lo and general_hi: the interval of the least general loss at a domain loss,
+        drawn behind the curve.
     unit : str
         Unit of the losses in words, for the labels of the axes.
     title : str, optional
@@ -53,6 +57,11 @@ def trade_off(
     colours = style.current()
     share, x, y = (frame[name].to_numpy(float) for name in ("r", "general", "domain"))
     kept = np.ones(len(x), bool) if ceiling is None else x <= ceiling
+    if band is not None:
+        names = ("domain", "general_lo", "general_hi")
+        ends = check_columns(band, names, "trade_off").dropna(subset=list(names))
+        height, low, high = (ends[name].to_numpy(float) for name in names)
+        ax.fill_betweenx(height, low, high, color=colours.accent, alpha=0.13, linewidth=0, zorder=0)
     ax.plot(x, y, color=colours.line, linewidth=2.2, solid_capstyle="round")
     ax.plot(np.where(kept, x, np.nan), y, color=colours.accent, linewidth=2.2, solid_capstyle="round")
     _mark_ratios(ax, share, x, y, r)

@@ -45,7 +45,7 @@ class Card:
     long: bool = False
 
 
-def why_card(plan: Plan, decision: Sequence[Figure], curve: Figure) -> list[Card]:
+def why_card(plan: Plan, decision: Sequence[Figure], curve: Figure, front: Sequence[Part]) -> list[Card]:
     """Why this ratio: both losses along the ratio, then one against the other."""
     unit = unit_of_amount(plan.unit)
     limits = " ".join(limit.sentence(plan.losses[limit.label].mean, unit) for limit in plan.limits)
@@ -62,7 +62,7 @@ def why_card(plan: Plan, decision: Sequence[Figure], curve: Figure) -> list[Card
             "What one side gains and the other loses",
             _exchange(plan),
             figures=[curve],
-            parts=[Part(table=data)],
+            parts=[Part(table=data), *front],
         ),
     ]
 

@@ -29,6 +29,9 @@ from dcpt.plots.predicted_vs_measured import predicted_vs_measured
 from dcpt.plots.ratio_decision import ratio_decision
 from dcpt.plots.trade_off import trade_off
 
+_MOST = 0.95
+"""Share of the draws that must reach a row of the front for its band to be drawn."""
+
 
 class Draw(Protocol):
     """A plot function with everything but its axes given."""
@@ -112,12 +115,15 @@ def trade_off_figure(plan: Plan, folder: Path) -> Figure:
             r=plan.r,
             ceiling=plan.ceiling,
             general_now=plan.general_now,
+            # Where few draws reach a domain loss, the band is about those few.
+            band=plan.front[plan.front["reached"] >= _MOST] if len(plan.front) else None,
             unit=unit_words(plan.unit),
         ),
         folder,
         size=(7.2, 4.0),
         alt="Domain loss against general loss along the domain share.",
-        caption="Small numbers along the curve: domain share. The faint part breaks the ceiling.",
+        caption="Small numbers along the curve: domain share. The faint part breaks the ceiling. "
+        f"Band: {100 * plan.objective.level:.0f} % interval of the least general loss at a domain loss.",
         narrow=True,
     )
 

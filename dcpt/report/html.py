@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from dcpt.core import files
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import DOMAIN, GENERAL
@@ -20,18 +15,13 @@ from dcpt.fit.law_fit import LawFit
 from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.launch.compare import Comparison
 from dcpt.plan.plan import Plan
+from dcpt.plan.plan_tables import spending
 from dcpt.report import cards, figures
 from dcpt.report.baseline_card import baseline_card
+from dcpt.report.page import TONES, version, write_page
+from dcpt.report.plan_tables import front_part, size_card
+from dcpt.report.stability_card import stability_card
 from dcpt.report.table import percent, power
-
-FILE_NAME = "report.html"
-
-_TONES = {
-    "supported": "good",
-    "doubtful": "warn",
-    "the data do not say": "warn",
-    "do not change your mix on this evidence": "warn",
-}
 
 
 def make_report(
@@ -77,8 +67,14 @@ def make_report(
     stack: list[cards.Card] = []
     if plan is not None:
         stack += cards.why_card(
-            plan, figures.decision_figures(plan, folder), figures.trade_off_figure(plan, folder)
+            plan,
+            figures.decision_figures(plan, folder),
+            figures.trade_off_figure(plan, folder),
+            front_part(plan),
         )
+        sizes = size_card(plan)
+        if sizes is not None:
+            stack.append(sizes)
         others = baseline_card(plan)
         if others is not None:
             stack.append(others)
@@ -93,32 +89,16 @@ def make_report(
         planned = _key(fit) in used
         drawn = figures.fit_figures(fit, table, plan, folder) if planned or not used else []
         stack.append(cards.fit_card(fit, drawn, planned))
+    stack += stability_card(table)
     stack.append(cards.data_card(table, {fit.metric for fit in fits}, leakage))
     stack.append(cards.made_card(_made(table, fits, plan), extra, "" if plan is None else plan.summary()))
-    page = (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            title=_title(plan, fits),
-            folder=str(folder),
-            version=_version("dcpt"),
-            css=Markup(_environment().loader.get_source(_environment(), "page.css")[0]),  # type: ignore[union-attr]
-            verdict=_verdict(plan, fits),
-            answer=None if plan is None else _answer(plan),
-            explore=None if plan is None else _explore(plan),
-            cards=stack,
-        )
-    )
-    return files.write_text(folder / FILE_NAME, page)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("dcpt", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return write_page(
+        folder,
+        _title(plan, fits),
+        _verdict(plan, fits),
+        stack,
+        None if plan is None else _answer(plan),
+        None if plan is None else _explore(plan),
     )
 
 
@@ -142,7 +122,7 @@ def _verdict(plan: Plan | None, fits: FitSet) -> dict[str, str]:
     if plan is not None:
         word, _, rest = plan.verdict_line.partition(": ")
         line = rest[0].upper() + rest[1:]
-        return {"word": word, "line": line, "tone": _TONES[plan.verdict]}
+        return {"word": word, "line": line, "tone": TONES[plan.verdict]}
     doubts = sum(len(fit.warnings) for fit in fits)
     if not doubts:
         return {"word": "Fitted", "line": "No fit reports a doubt.", "tone": "good"}
@@ -181,9 +161,7 @@ def _answer(plan: Plan) -> dict[str, Any]:
             {
                 "name": "Ceiling kept",
                 "value": f"in {percent(plan.kept_at_r)} of draws",
-                "note": f"no ratio keeps it in {percent(plan.objective.level)}"
-                if plan.r_cautious is None
-                else f"in {level} of them at {percent(plan.r_cautious, 1)} domain",
+                "note": _cautious(plan),
             }
         )
     cost = plan.cost
@@ -195,6 +173,11 @@ def _answer(plan: Plan) -> dict[str, Any]:
             f"{format_quantity(cost['general_tokens'])} general tokens",
         }
     )
+    budget = plan.objective.budget
+    spent = spending(cost, None if budget is None else budget.hardware)
+    if spent:
+        value, _, more = spent.partition(", ")
+        facts.append({"name": "To spend", "value": value, "note": more})
     return {
         "percent": f"{100 * plan.r:.1f}",
         "line": f"and {percent(plan.replay, 1)} general text as replay.",
@@ -205,6 +188,15 @@ def _answer(plan: Plan) -> dict[str, Any]:
         "middle": f"bracket: {level} interval" if known else "",
         "right": f"{percent(plan.replay, 1)} general, as replay",
     }
+
+
+def _cautious(plan: Plan) -> str:
+    """The run that keeps the limits at the plan's level, in a few words."""
+    level = percent(plan.objective.level)
+    if plan.r_cautious is None:
+        return f"nothing of this size keeps it in {level}"
+    tokens = "" if plan.D_cautious is None else f" on {format_quantity(plan.D_cautious)} tokens"
+    return f"in {level} of them at {percent(plan.r_cautious, 1)} domain{tokens}"
 
 
 def _explore(plan: Plan) -> dict[str, Any]:
@@ -220,9 +212,9 @@ def _explore(plan: Plan) -> dict[str, Any]:
 
 
 def _made(table: LossTable, fits: FitSet, plan: Plan | None) -> dict[str, str]:
-    libraries = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "scipy", "pandas", "matplotlib"))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pandas", "matplotlib"))
     rows = {
-        "dcpt": f"{_version('dcpt')}, Python {platform.python_version()}",
+        "dcpt": f"{version('dcpt')}, Python {platform.python_version()}",
         "Libraries": libraries,
         "Losses": table.fingerprint,
         "Losses behind the fits": ", ".join(dict.fromkeys(fit.fingerprint for fit in fits)),
@@ -235,10 +227,3 @@ def _made(table: LossTable, fits: FitSet, plan: Plan | None) -> dict[str, str]:
         }
         rows |= {f"Intervals, {side} side": how for side, how in plan.how.items() if how}
     return rows
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -13,6 +13,8 @@ from dcpt.core.run_spec import SCHEMA_VERSION, RunSpec, from_dict, to_dict
 
 Status = Literal["finished", "failed", "abandoned", "started", "waiting"]
 
+LEAST_FREE_BYTES = 1 << 16
+
 
 def run_folder(root: Path | str, run_id: str) -> Path:
     """Folder of a run below the sweep's root."""
@@ -102,6 +104,14 @@ def count_starts(folder: Path | str) -> int:
 def has_checkpoint(folder: Path | str, step: int) -> bool:
     """Whether a run's folder holds a checkpoint of that step."""
     return (Path(folder) / "checkpoints" / f"step-{step:08d}").is_dir()
+
+
+def is_full(root: Path | str) -> bool:
+    """Whether the disk under a folder has no room for a record or a journal line."""
+    try:
+        return shutil.disk_usage(root).free < LEAST_FREE_BYTES
+    except OSError:
+        return False
 
 
 def discard_record(folder: Path | str) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.mixture import MixturePhase, MixtureSpec
+from dcpt.core.phase_shares import sequences_by_corpus
 from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import CorpusRef, EvaluationSpec, OptimizerSpec, RunSpec, StartSpec
 from dcpt.core.schedule import Schedule
 from dcpt.corpus.shards import Corpus
 from dcpt.sweep.cells import Cell, cells_of
 from dcpt.sweep.ladder import Rung
-from dcpt.sweep.mixtures import Mixture
+from dcpt.sweep.mixtures import Mixture, written
+from dcpt.sweep.option_settings import TrainingOptions
+from dcpt.sweep.options import optimizer_of, phases_of, pools_of
 from dcpt.sweep.schedule_settings import ScheduleShape, make_schedule
 from dcpt.sweep.shares import shares_at, weights_within_sides
 from dcpt.sweep.spec import SweepSpec
@@ -46,8 +50,6 @@ class RunBuilder:
         self.given = {spec.name: self.within[spec.name] for spec in sweep.corpora if spec.weight is not None}
         self.refs = tuple(CorpusRef(name, corpus.role, corpus.hash) for name, corpus in corpora.items())
         self.every = max(1, self.steps(sweep.evaluation.every_tokens))
-        rule = sweep.cpt.reweighting
-        self.reweighting = None if rule is None else rule.spec(self.steps(rule.every_tokens), self.every)
         windows = {name: (corpus.train.tokens - 1) // sweep.model.context for name, corpus in corpora.items()}
         self.supply = Supply(windows, sweep.cpt.max_epochs)
 
@@ -78,7 +80,8 @@ class RunBuilder:
         evaluation = self.evaluation(steps)
         run = self._run(f"{rung.name}-base", "base", rung, mixture, schedule, evaluation, seed)
         self.supply.check(run)
-        return replace(run, keep=(steps,))
+        past = rung.pretraining.schedule or ""
+        return replace(run, keep=(steps,), model=replace(run.model, pretraining=past))
 
     def shares(self, r: float) -> dict[str, float]:
         """Token share of each corpus at domain share `r`."""
@@ -87,6 +90,27 @@ class RunBuilder:
     def at_ratio(self, r: float) -> Mixture:
         """The mixture at domain share `r`, called by it."""
         return Mixture(f"r{r:.4g}", self.shares(r))
+
+    def phases(
+        self, shares: Mapping[str, float], options: TrainingOptions, steps: int
+    ) -> tuple[MixturePhase, ...]:
+        """Phases of a run of so many steps: its own shares, then those of its options."""
+        later = tuple(
+            self.shares(phase.ratio)
+            if phase.ratio is not None
+            else written(phase.mixture or {}, self.corpora)
+            for phase in options.phases
+        )
+        return phases_of(options, shares, later, steps, self.sweep.batch)
+
+    def needs(self, blend: Mixture, steps: int) -> list[dict[str, float]]:
+        """Shares of the corpora in a run of so many steps of a mixture, for each of the sweep's options."""
+        needs = []
+        for options in {id(cell.options): cell.options for cell in cells_of(self.sweep.cpt)}.values():
+            plan = MixtureSpec(self.roles, self.phases(blend.shares, options, steps), 0, self.sweep.batch)
+            counts = sequences_by_corpus(plan, steps * self.sweep.batch)
+            needs.append({name: count / (steps * self.sweep.batch) for name, count in counts.items()})
+        return needs
 
     def held_back(self, base: RunSpec, needs: Iterable[Mapping[str, float]], steps: int) -> dict[str, int]:
         """Windows of the base to hold back from runs of up to `steps` steps at these shares of corpora."""
@@ -111,17 +135,19 @@ class RunBuilder:
         cell: Cell,
     ) -> RunSpec:
         """An unshared run of the whole schedule, from the base."""
+        options, rule = cell.options, cell.options.reweighting
+        schedule = self._schedule(cell.settings, cell.peak * rung.rate, steps, "cpt.budgets")
         mixture = MixtureSpec(
             self.roles,
-            (MixturePhase(0, blend.shares),),
+            self.phases(blend.shares, options, steps),
             seed,
             block=self.sweep.batch,
             skip=skip,
             skip_seed=base.mixture.seed,
+            limit=self._pools(options, steps, skip),
             weights=self.given,
-            reweighting=self.reweighting,
+            reweighting=None if rule is None else rule.spec(self.steps(rule.every_tokens), self.every),
         )
-        schedule = self._schedule(cell.settings, cell.peak * rung.rate, steps, "cpt.budgets")
         evaluation = self.evaluation(steps)
         tokens = format_quantity(steps * self.sweep.tokens_per_step)
         run = self._run(
@@ -135,11 +161,33 @@ class RunBuilder:
         )
         run = replace(
             run,
-            start=StartSpec(base.run_id, base.schedule.steps, "weights"),
-            tokens_before=base.schedule.steps * base.tokens_per_step,
+            start=StartSpec(base.run_id, base.schedule.steps, "weights", self._moments(options, rung)),
+            optimizer=optimizer_of(
+                options,
+                run.optimizer,
+                self.steps(options.mer.every_tokens) if options.mer is not None else None,
+                steps,
+            ),
+            tokens_before=base.schedule.steps * base.tokens_per_step + int(rung.pretraining.tokens or 0),
         )
         self.supply.check(run)
         return run
+
+    def _pools(self, options: TrainingOptions, steps: int, skip: Mapping[str, int]) -> dict[str, int]:
+        target = self.sweep.target.tokens if self.sweep.target is not None else None
+        whole = self.steps(target) * self.sweep.tokens_per_step if target is not None else None
+        pools = pools_of(options, steps * self.sweep.tokens_per_step, whole, self.sweep.model.context)
+        self.supply.check_pools(pools, skip, self.sweep.model.context)
+        return pools
+
+    def _moments(self, options: TrainingOptions, rung: Rung) -> Literal["fresh", "restored"]:
+        if options.start.optimizer == "restored" and rung.model.checkpoint is not None:
+            raise ConfigError(
+                f"cpt.start: size {rung.name!r} is a checkpoint; it comes without the state of the optimizer "
+                "it was trained with.",
+                "optimizer: fresh, or a base that is trained here",
+            )
+        return options.start.optimizer
 
     def _run(
         self,

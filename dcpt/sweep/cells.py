@@ -1,16 +1,17 @@
-"""The schedules of a sweep, each at each of its peak rates."""
+"""The schedules of a sweep, each at each of its peak rates, with each of its options of training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from dcpt.sweep.option_settings import TrainingOptions, variants_of
 from dcpt.sweep.schedule_settings import ScheduleShape
 from dcpt.sweep.spec import CptSettings
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A schedule at a peak rate.
+    """A schedule at a peak rate, with some options.
 
     Attributes
     ----------
@@ -21,7 +22,10 @@ class Cell:
     budgets : tuple of float
         Tokens it is run to.
     peak_label, label : str
-        What tells its peak, and its peak and form, apart in the names of runs; empty in a sweep of one.
+        What tells its peak and options, and these and its form, apart in the names of runs; empty in a sweep
+        of one.
+    options : TrainingOptions
+        Options of training.
     """
 
     settings: ScheduleShape
@@ -29,10 +33,28 @@ class Cell:
     budgets: tuple[float, ...]
     peak_label: str = ""
     label: str = ""
+    options: TrainingOptions = field(default_factory=TrainingOptions)
 
 
 def cells_of(cpt: CptSettings) -> list[Cell]:
-    """Every schedule at every peak, peak by peak."""
+    """Every schedule at every peak with all options, peak by peak within the options."""
+    plain = _schedules(cpt)
+    cells = []
+    for name, options in variants_of(cpt):
+        tag = f"-{name}" if name else ""
+        cells += [
+            replace(
+                cell,
+                options=options,
+                peak_label=cell.peak_label + tag,
+                label=cell.peak_label + tag + cell.label.removeprefix(cell.peak_label),
+            )
+            for cell in plain
+        ]
+    return cells
+
+
+def _schedules(cpt: CptSettings) -> list[Cell]:
     if cpt.schedule is not None:
         return [Cell(cpt.schedule, cpt.schedule.peak, cpt.budgets)]
     own = sorted({schedule.peak for schedule in cpt.schedules if schedule.peak is not None})

@@ -14,8 +14,10 @@ from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.core.symbols import DENSE
 from dcpt.run import store
+from dcpt.sweep.corpus_settings import SOURCE
 from dcpt.sweep.mixture_rows import SHARE
 from dcpt.sweep.mixtures import Mixture
+from dcpt.sweep.option_columns import option_cells, option_names
 from dcpt.sweep.shares import DIGITS
 
 _MEASURED = ("step", "phase", "eval_set", "metric", "unit", "value", "sem", "n_eval_tokens")
@@ -25,7 +27,9 @@ TOKENIZER_DIGITS = 16
 _COPIED = (*_MEASURED, "eta", "S1", "S2", "tokens", "D", "r_seen")
 
 
-def collect(root: Path | str, runs: Sequence[RunSpec], mixed: bool = False) -> LossTable:
+def collect(
+    root: Path | str, runs: Sequence[RunSpec], mixed: bool = False, source: str = SOURCE
+) -> LossTable:
     """Gather the evaluations of the finished runs among `runs`.
 
     Runs that failed or were abandoned are left out; what they logged stays in their folders.
@@ -39,6 +43,8 @@ def collect(root: Path | str, runs: Sequence[RunSpec], mixed: bool = False) -> L
     mixed : bool
         Whether the runs are those of a sweep of mixtures. Two mixtures may then have one r, so the table
         tells runs apart by a column ``run``; it has a ``share:NAME`` for every corpus, empty for bases.
+    source : str
+        What the table says of where its losses come from.
 
     Returns
     -------
@@ -51,7 +57,7 @@ def collect(root: Path | str, runs: Sequence[RunSpec], mixed: bool = False) -> L
     DataError
         When no run has finished, or a journal is damaged.
     """
-    rows = []
+    rows, options = [], option_cells(runs)
     known = {run.run_id: run for run in runs}
     for run in runs:
         folder = store.run_folder(root, run.run_id)
@@ -62,25 +68,22 @@ def collect(root: Path | str, runs: Sequence[RunSpec], mixed: bool = False) -> L
         _check_whole(run, found, folder)
         found = _curve_before(run, folder) + found
         base = _base_of(run, known)
-        for row in found:
-            rows.append(
-                {
-                    "run_id": run.run_id,
-                    "N": record.N,
-                    # Shares are decimals; so is their sum, but for the last bits of a float.
-                    "r": round(run.r, DIGITS),
-                    "seed": run.seed,
-                    "tokenizer": run.tokenizer_hash[:TOKENIZER_DIGITS],
-                    "source": "dcpt",
-                    "schedule": _text(run),
-                    "base_schedule": "" if base is None else _text(base),
-                    **{name: row[name] for name in _COPIED},
-                    **(_mixture_of(run) if mixed else {}),
-                }
-            )
+        same = {
+            "run_id": run.run_id,
+            "N": record.N,
+            # Shares are decimals; so is their sum, but for the last bits of a float.
+            "r": round(run.r, DIGITS),
+            "seed": run.seed,
+            "tokenizer": run.tokenizer_hash[:TOKENIZER_DIGITS],
+            "source": source,
+            "schedule": _text(run),
+            "base_schedule": "" if base is None else _text(base),
+        }
+        own = {**options(run, record), **(_mixture_of(run) if mixed else {})}
+        rows += [{**same, **{name: row[name] for name in _COPIED}, **own} for row in found]
     if not rows:
         raise DataError(f"{root}: no run has finished yet.", hint="dcpt sweep run goes on where it stopped")
-    extras = [SHARE + name for name in runs[0].mixture.roles] if mixed else []
+    extras = ([SHARE + name for name in runs[0].mixture.roles] if mixed else []) + option_names(runs)
     return LossTable.from_frame(pd.DataFrame(rows), where=str(root), extras=extras)
 
 
@@ -112,8 +115,8 @@ def _base_of(run: RunSpec, known: Mapping[str, RunSpec]) -> RunSpec | None:
 
 
 def _text(run: RunSpec) -> str:
-    """A run's schedule as text; that of a checkpoint, which was not trained here, is not known."""
-    return run.schedule.text if run.schedule.steps else ""
+    """A run's schedule as text; for a checkpoint, which was not trained here, what is known of it."""
+    return run.schedule.text if run.schedule.steps else run.model.pretraining
 
 
 def _check_whole(run: RunSpec, rows: Sequence[Mapping[str, Any]], folder: Path) -> None:

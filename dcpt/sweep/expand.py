@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dcpt.core.errors import ConfigError
 from dcpt.core.run_spec import RunSpec
 from dcpt.corpus.shards import Corpus
+from dcpt.cost.options import option_flops
 from dcpt.sweep.builder import RunBuilder
 from dcpt.sweep.cells import cells_of
 from dcpt.sweep.grid import grid_runs
@@ -53,7 +54,8 @@ class Design:
 
     def flops(self, run: RunSpec) -> float:
         """FLOPs of one run of these sizes on these corpora, listed or not (see `dcpt.sweep.work`)."""
-        return run_flops(run, self.rungs[run.size].flops_per_token, self.corpora)
+        rung = self.rungs[run.size]
+        return run_flops(run, rung.flops_per_token, self.corpora) + option_flops(run, rung.parameters)
 
 
 def expand(
@@ -93,7 +95,8 @@ def expand(
     proxies = {name: base for name, base in bases.items() if name != target}
     if sweep.cpt.mixtures is None:
         chosen, region = tuple(builder.at_ratio(ratio) for ratio in sweep.cpt.ratios), None
-        skips = _skips(builder, proxies, [blend.shares for blend in chosen])
+        longest = _longest(builder)
+        skips = _skips(builder, proxies, [need for blend in chosen for need in builder.needs(blend, longest)])
     else:
         chosen, region, skips = _mixed(builder, proxies, mixtures)
     runs: list[RunSpec] = []
@@ -139,7 +142,8 @@ def _mixed(
     design = settings if isinstance(settings, MixtureDesign) else None
     if design is None:
         free = region_of(None, corpora, dict.fromkeys(corpora, 1.0))
-        needs = [blend.shares for blend in mixtures_of(builder.sweep, free)]
+        longest = _longest(builder)
+        needs = [need for blend in mixtures_of(builder.sweep, free) for need in builder.needs(blend, longest)]
     else:
         needs = [{name: design.bounds.get(name, (0.0, 1.0))[1] for name in corpora}]
     skips = _skips(builder, bases, needs)
@@ -164,8 +168,8 @@ def _refuse_twins(runs: list[RunSpec]) -> None:
         content = run.run_id.removeprefix(run.slug)
         if content in seen:
             raise ConfigError(
-                f"cpt.schedules: runs {seen[content].slug} and {run.slug} are the same.",
-                "two schedules or budgets come to the same steps; drop one of them",
+                f"cpt: runs {seen[content].slug} and {run.slug} are the same.",
+                "two schedules, budgets or variants come to the same steps; drop one of them",
             )
         seen[content] = run
 
@@ -182,5 +186,5 @@ def target_run(
     base = next(run for run in design.runs if run.run_id == design.bases[size])
     steps = builder.steps(tokens)
     blend = builder.at_ratio(r) if isinstance(r, (int, float)) else Mixture.of(written(r, design.corpora))
-    skip = builder.held_back(base, [blend.shares], steps)
+    skip = builder.held_back(base, builder.needs(blend, steps), steps)
     return builder.whole(design.rungs[size], base, blend, seed, steps, skip, cells_of(sweep.cpt)[0])

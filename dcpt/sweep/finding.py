@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
-from dcpt.sweep.acquire import DRAWS, Array, Outlook, expected_gain, make_pool
-from dcpt.sweep.aim import Aim
-from dcpt.sweep.mixture_rows import LOSS, SHARE, eval_set_of, mixture_frame
+from dcpt.sweep.mixture_rows import mixture_frame
 from dcpt.sweep.mixture_settings import PROPORTIONAL, UNIFORM, MixtureDesign
-from dcpt.sweep.mixtures import Region, written
+from dcpt.sweep.mixtures import Region
 from dcpt.sweep.prepare import Sweep
 
 if TYPE_CHECKING:
     from dcpt.core.mixture_table import MixtureTable
-    from dcpt.fit.mixtures.predictor import FittedPredictor
+    from dcpt.fit.mixtures.mixture_fit import MixtureFit
+    from dcpt.plan.mixtures.outlook import Outlook
+    from dcpt.plan.mixtures.question import MixtureQuestion
 
-Fit = Callable[["MixtureTable", int], "FittedPredictor"]
+Array = NDArray[np.float64]
+Fit = Callable[["MixtureTable", int], "MixtureFit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,24 +32,22 @@ class Finding:
 
     Attributes
     ----------
-    fitted : FittedPredictor
-        The predictor.
     outlook : Outlook
-        What it says of the pool.
+        The question put to the fit and solved.
     answer : dict
         As JSON values: predictor, runs, best mixture with its predicted score and losses, the same of the
-        best mixture trained, of proportional and of uniform; expected gain of going on.
+        best mixture trained, of proportional and of uniform; expected gain of going on; ``raised``, why
+        limits that no mixture keeps were raised.
     gain : float
-        That gain, relative to the score.
+        Expected gain of going on, relative to the score.
     """
 
-    fitted: FittedPredictor
     outlook: Outlook
     answer: dict[str, Any]
     gain: float
 
 
-def find(sweep: Sweep, table: LossTable, aim: Aim, fit: Fit, seed: int) -> Finding:
+def find(sweep: Sweep, table: LossTable, aim: MixtureQuestion, fit: Fit, seed: int, draws: int) -> Finding:
     """Fit the finished runs of the largest size and budget, and look where the best mixtures may be.
 
     Parameters
@@ -56,70 +56,65 @@ def find(sweep: Sweep, table: LossTable, aim: Aim, fit: Fit, seed: int) -> Findi
         The sweep with the mixtures of all rounds so far.
     table : LossTable
         Its losses.
-    aim : Aim
+    aim : MixtureQuestion
         What is looked for.
     fit : callable
-        Table and seed to a fitted predictor.
+        Table and seed to a fit.
     seed : int
         Of the fit, the pool and the draws.
+    draws : int
+        Joint draws of the fit.
+
+    Raises
+    ------
+    FitError
+        When the finished runs are too few for any predictor.
     """
-    _, region = design_of(sweep)
+    from dcpt.plan.mixtures.relax import look_within_reach
+    from dcpt.plan.mixtures.setting import PROPORTIONAL as BY_SIZE
+    from dcpt.plan.mixtures.setting import UNIFORM as EQUAL
+
     runs = mixture_table(sweep, table)
     fitted = fit(runs, seed)
-    ceilings = aim.ceilings(_base_losses(sweep, table, runs))
-
-    def score(shares: Array) -> Array:
-        return aim.score(fitted.mean(shares), fitted.targets, ceilings)
-
-    def draw(shares: Array) -> Array:
-        return aim.score(fitted.draws(shares, DRAWS, seed), fitted.targets, ceilings)
-
+    outlook, raised = look_within_reach(fitted, aim, seed, draws)
+    setting, problem = outlook.setting, outlook.setting.problem
     trained = np.unique(runs.shares, axis=0)
-    by_score = trained[np.argsort(score(trained), kind="stable")]
-    baselines = [list(written(name, region.corpora).values()) for name in (PROPORTIONAL, UNIFORM)]
     # Of what was trained the one with the lowest prediction, not the lowest loss, which is partly luck.
-    pool = np.concatenate([by_score[:1], make_pool(region, by_score, seed), np.array(baselines)])
-    mean, draws = score(pool), draw(pool)
-    outlook = Outlook(pool[:-2], mean[:-2], draws[:, :-2])
-    gain = expected_gain(outlook, draws[:, 0])
-    best = int(np.argmin(outlook.mean))
-    named = {"best": best, "best_trained": 0, PROPORTIONAL: -2, UNIFORM: -1}
-    told = {name: _told(pool[at], fitted, mean[at], draws[:, at]) for name, at in named.items()}
-    level = abs(told["best_trained"]["score"]) or 1.0
+    merit = problem.merit(problem.surface.losses(trained))
+    named = {
+        "best": outlook.optimum.shares,
+        "best_trained": trained[int(np.argmin(merit))],
+        PROPORTIONAL: setting.mixes[BY_SIZE],
+        UNIFORM: setting.mixes[EQUAL],
+    }
+    told = _told(outlook, fitted, named)
+    gain = outlook.regret / (abs(told["best_trained"]["score"]) or 1.0)
     answer = {
         "predictor": fitted.name,
         "runs": len(runs),
-        "N": float(runs.N[0]) if runs.N is not None else None,
-        "D": float(runs.D[0]) if runs.D is not None else None,
-        "ceilings": ceilings,
-        "expected_gain": gain,
-        "relative_gain": gain / level,
+        "N": fitted.N,
+        "D": fitted.D,
+        "ceilings": {
+            problem.surface.targets[column]: float(most)
+            for column, most in zip(problem.columns, problem.ceilings, strict=True)
+        },
+        "raised": raised,
+        "expected_gain": outlook.regret,
+        "relative_gain": gain,
         **told,
     }
-    return Finding(fitted, outlook, answer, gain / level)
+    return Finding(outlook, answer, gain)
 
 
 def mixture_table(sweep: Sweep, table: LossTable) -> MixtureTable:
     """Shares and losses of the finished runs at the largest size, the largest budget and one schedule."""
-    from dcpt.core.mixture_table import MixtureTable
+    from dcpt.fit.mixtures.mixture_files import mixtures_of_frame
 
     frame = mixture_frame(sweep.design.runs, table)
     frame = frame[frame["N"] == frame["N"].max()]
     frame = frame[frame["D"] == frame["D"].max()]
     frame = frame[frame["schedule"] == frame["schedule"].iloc[0]]
-    shares = [name for name in frame if name.startswith(SHARE)]
-    losses = [name for name in frame if name.startswith(LOSS)]
-    return MixtureTable(
-        tuple(name.removeprefix(SHARE) for name in shares),
-        tuple(name.removeprefix(LOSS) for name in losses),
-        frame[shares].to_numpy(float),
-        frame[losses].to_numpy(float),
-        tuple(frame["run_id"]),
-        N=frame["N"].to_numpy(float),
-        D=frame["D"].to_numpy(float),
-        seed=frame["seed"].to_numpy(float),
-        where=str(sweep.root),
-    )
+    return mixtures_of_frame(frame.reset_index(drop=True), where=str(sweep.root))[0]
 
 
 def design_of(sweep: Sweep) -> tuple[MixtureDesign, Region]:
@@ -139,23 +134,22 @@ def design_of(sweep: Sweep) -> tuple[MixtureDesign, Region]:
     return design, region
 
 
-def _base_losses(sweep: Sweep, table: LossTable, runs: MixtureTable) -> dict[str, float]:
-    """Losses of the base of the fitted size before continual pre-training, by corpus and side."""
-    frame = table.select(phases=("base",)).frame
-    if runs.N is not None:
-        frame = frame[frame["N"] == runs.N[0]]
-    losses = dict(zip(frame["eval_set"], frame["value"], strict=True))
-    roles = {name: corpus.role for name, corpus in sweep.design.corpora.items()}
-    return {name: float(losses[found]) for name, found in eval_set_of(roles).items() if found in losses}
-
-
-def _told(shares: Array, fitted: FittedPredictor, score: float, draws: Array) -> dict[str, Any]:
-    """A mixture with what is predicted of it, as JSON values."""
-    mean, sd = fitted.mean(shares[None])[0], fitted.sd(shares[None], noise=False)[0]
+def _told(outlook: Outlook, fitted: MixtureFit, named: dict[str, Array]) -> dict[str, dict[str, Any]]:
+    """Mixtures with what is predicted of them, as JSON values."""
+    problem = outlook.setting.problem
+    shares = np.stack(list(named.values()))
+    losses = problem.surface.losses(shares)
+    score, keeps = problem.goal.value(losses), problem.keeps(losses)
+    spread = outlook.asked.look(shares)[0].std(axis=0)
+    mean, sd = fitted.mean(shares), fitted.sd(shares, noise=False)
     return {
-        "shares": dict(zip(fitted.corpora, map(float, shares), strict=True)),
-        "score": float(score),
-        "score_sd": float(draws.std()),
-        "losses": dict(zip(fitted.targets, map(float, mean), strict=True)),
-        "losses_sd": dict(zip(fitted.targets, map(float, sd), strict=True)),
+        name: {
+            "shares": dict(zip(fitted.corpora, map(float, shares[row]), strict=True)),
+            "score": float(score[row]),
+            "score_sd": float(spread[row]),
+            "keeps_limits": bool(keeps[row]),
+            "losses": dict(zip(fitted.targets, map(float, mean[row]), strict=True)),
+            "losses_sd": dict(zip(fitted.targets, map(float, sd[row]), strict=True)),
+        }
+        for row, name in enumerate(named)
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dcpt.core.run_spec import RunSpec, StartSpec
+from dcpt.core.files import content_hash
+from dcpt.core.run_spec import RunSpec, StartSpec, to_dict
 from dcpt.core.schedule import Schedule
 from dcpt.sweep.builder import RunBuilder
 from dcpt.sweep.cells import Cell, cells_of
@@ -51,20 +52,47 @@ def grid_runs(
     list of RunSpec
     """
     cells = cells_of(builder.sweep.cpt)
-    plateaus: dict[tuple[float, int, float], _Plateau] = {}
+    plateaus: dict[tuple[Hashable, ...], _Plateau] = {}
     alone: list[RunSpec] = []
     for cell in cells:
         wholes = _wholes(builder, rung, base, blend, seed, skip, cell)
-        first = wholes[0].schedule
-        plateau = plateaus.setdefault((first.peak, first.warmup, first.warmup_from), _Plateau(cell))
-        if cell.settings.kind == "constant":
-            plateau.constant += wholes
-        elif cell.settings.has_plateau and all(run.schedule.decay_start > 0 for run in wholes):
-            plateau.branches += wholes
-        else:  # all decay, or another form: there is no plateau to share
+        constant = cell.settings.kind == "constant"
+        if not _has_plateau(cell, wholes):  # all decay, or another form: there is no plateau to share
             alone += wholes
+            continue
+        for run in wholes:
+            plateau = plateaus.setdefault(_shared_part(run), _Plateau(cell))
+            (plateau.constant if constant else plateau.branches).append(run)
     shared = [run for plateau in plateaus.values() for run in _shared(plateau, rung, blend, seed)]
     return shared + alone
+
+
+def _has_plateau(cell: Cell, wholes: Sequence[RunSpec]) -> bool:
+    """Whether runs of one schedule share a beginning at a constant rate, of one mixture and pool."""
+    mixtures = [run.mixture for run in wholes]
+    if len({_shared_part(run) for run in wholes}) > 1:
+        return False  # a pool or a first phase that depends on the budget
+    if cell.settings.kind == "constant":
+        return all(len(mixture.phases) == 1 for mixture in mixtures)
+    ends = [run.schedule.decay_start for run in wholes]
+    later = [mixture.phases[1].start if len(mixture.phases) > 1 else None for mixture in mixtures]
+    return cell.settings.has_plateau and all(
+        end > 0 and (start is None or start >= end * run.batch)
+        for end, start, run in zip(ends, later, wholes, strict=True)
+    )
+
+
+def _shared_part(run: RunSpec) -> tuple[Hashable, ...]:
+    """What runs that share a trunk have in common up to where they leave it."""
+    first, plan = run.schedule, run.mixture
+    return (
+        (first.peak, first.warmup, first.warmup_from),
+        tuple(plan.phases[0].shares.items()),
+        tuple(plan.limit.items()),
+        None if plan.reweighting is None else content_hash(to_dict(plan.reweighting)),
+        run.optimizer,
+        run.start,
+    )
 
 
 def _wholes(
@@ -78,6 +106,12 @@ def _wholes(
 ) -> list[RunSpec]:
     budgets = sorted({builder.steps(tokens) for tokens in cell.budgets})
     return [builder.whole(rung, base, blend, seed, steps, skip, cell) for steps in budgets]
+
+
+def _go_on(run: RunSpec, trunk: RunSpec) -> StartSpec:
+    """Where a run leaves its trunk; it says like the trunk what the phase began with."""
+    began = run.start.optimizer if run.start is not None else "fresh"
+    return StartSpec(trunk.run_id, run.schedule.decay_start, "continue", began)
 
 
 def _shared(plateau: _Plateau, rung: Rung, blend: Mixture, seed: int) -> list[RunSpec]:
@@ -102,11 +136,9 @@ def _shared(plateau: _Plateau, rung: Rung, blend: Mixture, seed: int) -> list[Ru
         like,
         slug=f"{rung.name}-{blend.label}-s{seed}{plateau.cell.peak_label}-trunk",
         kind="trunk",
+        mixture=replace(like.mixture, phases=like.mixture.phases[:1]),
         schedule=schedule,
         evaluation=replace(like.evaluation, also_at=tuple(sorted({*splits, *ends})), ends=ends),
         keep=splits,
     )
-    return [trunk] + [
-        replace(run, kind="branch", start=StartSpec(trunk.run_id, run.schedule.decay_start, "continue"))
-        for run in plateau.branches
-    ]
+    return [trunk] + [replace(run, kind="branch", start=_go_on(run, trunk)) for run in plateau.branches]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dcpt.core import files
 from dcpt.core.errors import ConfigError
 from dcpt.core.run_spec import ModelSpec
 from dcpt.cost.flops import training_flops_per_token
 from dcpt.cost.parameters import count_parameters, has_closed_form, non_embedding
+from dcpt.sweep.checkpoints import HASHES, read_config
 from dcpt.sweep.count import count_by_trainer
-from dcpt.sweep.spec import ModelSettings, SizeSettings
+from dcpt.sweep.model_settings import ModelSettings, PretrainingSettings, SizeSettings
 
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
 _HIDDEN = ("hidden_size", "n_embd", "d_model")
@@ -38,6 +37,8 @@ class Rung:
         Seeds of this size, None for the sweep's.
     rate : float
         Factor on the sweep's peak learning rates.
+    pretraining : PretrainingSettings
+        What is known of a checkpoint's past.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Rung:
     flops_per_token: float
     seeds: tuple[int, ...] | None
     rate: float
+    pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
 
     @property
     def N(self) -> int:
@@ -58,7 +60,7 @@ def build_rungs(
     settings: ModelSettings,
     vocab_size: int,
     eos_id: int,
-    sources: Path,
+    folders: Mapping[str, Path],
     root: Path,
 ) -> dict[str, Rung]:
     """Turn the sizes of the sweep file into networks.
@@ -71,8 +73,8 @@ def build_rungs(
         Family and context length of the ladder.
     vocab_size, eos_id : int
         Of the tokenizer.
-    sources : path
-        Folder that relative checkpoint paths of the sweep file start from.
+    folders : mapping of str to path
+        Sizes that are checkpoints to the folders these lie in.
     root : path
         Folder of the sweep, which those of the runs start from.
 
@@ -86,7 +88,16 @@ def build_rungs(
     ConfigError
         When a shape is impossible, or a checkpoint is absent or does not fit the tokenizer.
     """
-    models = {size.name: _model(size, settings, vocab_size, eos_id, sources, root) for size in sizes}
+    models = {
+        size.name: (
+            _from_checkpoint(size, folders[size.name], vocab_size, root)
+            if size.checkpoint is not None
+            else _drawn(size, settings, vocab_size, eos_id)
+        )
+        for size in sizes
+    }
+    for size in sizes:
+        _check_fits(size, models[size.name], settings, vocab_size)
     counts = {
         name: count_parameters(model.family, model.config)
         for name, model in models.items()
@@ -102,31 +113,30 @@ def _rung(size: SizeSettings, model: ModelSpec, parameters: dict[str, int], cont
     layers = next((int(model.config[key]) for key in _LAYERS if key in model.config), 0)
     hidden = next((int(model.config[key]) for key in _HIDDEN if key in model.config), 0)
     flops = training_flops_per_token(parameters, layers, hidden, context)
-    return Rung(size.name, model, parameters, flops, size.seeds, size.rate)
+    past = size.pretraining or PretrainingSettings()
+    return Rung(size.name, model, parameters, flops, size.seeds, size.rate, past)
 
 
-def _model(
-    size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int, sources: Path, root: Path
-) -> ModelSpec:
-    if size.checkpoint is not None:
-        model = _from_checkpoint(size, vocab_size, sources, root)
-    elif size.config is not None:
+def _drawn(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int) -> ModelSpec:
+    if size.config is not None:
         config = {"vocab_size": vocab_size, "max_position_embeddings": settings.context, **size.config}
-        model = ModelSpec(settings.family, config)
-    else:
-        model = ModelSpec(settings.family, _shape(size, settings, vocab_size, eos_id))
+        return ModelSpec(settings.family, config)
+    return ModelSpec(settings.family, _shape(size, settings, vocab_size, eos_id))
+
+
+def _check_fits(size: SizeSettings, model: ModelSpec, settings: ModelSettings, vocab_size: int) -> None:
+    """Refuse a network that cannot read the sweep's tokens or its context."""
     if int(model.config.get("vocab_size", vocab_size)) < vocab_size:
         raise ConfigError(
             f"size {size.name!r}: its vocabulary of {model.config['vocab_size']} is smaller than the "
             f"tokenizer's {vocab_size}.",
             hint="use the checkpoint's own tokenizer: tokenizer: {kind: hf, path: ...}",
         )
-    positions = model.config.get("max_position_embeddings", settings.context)
-    if positions < settings.context:
+    positions = model.config.get("max_position_embeddings") or model.config.get("n_positions")
+    if positions is not None and positions < settings.context:
         raise ConfigError(
             f"size {size.name!r}: it reads {positions} positions; the sweep's context is {settings.context}."
         )
-    return model
 
 
 def _shape(size: SizeSettings, settings: ModelSettings, vocab_size: int, eos_id: int) -> dict[str, Any]:
@@ -169,28 +179,14 @@ def _default_heads(hidden: int) -> int:
     return max(fitting, default=1)
 
 
-def _from_checkpoint(size: SizeSettings, vocab_size: int, sources: Path, root: Path) -> ModelSpec:
-    folder = (sources / str(size.checkpoint)).resolve()
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        family = str(config["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"size {size.name!r}: {path} is not a readable transformers configuration "
-            f"({type(error).__name__}: {error}).",
-            hint="wanted a local folder written by save_pretrained; download hub models first",
-        ) from None
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ConfigError(
-            f"size {size.name!r}: {folder} holds no .safetensors weights.",
-            hint="save the model with save_pretrained(..., safe_serialization=True)",
-        )
-    digest = files.content_hash([[path.name, files.file_hash(path)] for path in weights])
+def _from_checkpoint(size: SizeSettings, folder: Path, vocab_size: int, root: Path) -> ModelSpec:
+    config = read_config(size, folder)
     # Inside the sweep's folder it moves with it. A run's id depends on the weights, not on their place.
     own = root.resolve()
     place = folder.relative_to(own) if folder.is_relative_to(own) else folder
     return ModelSpec(
-        family, {**config, "vocab_size": config.get("vocab_size", vocab_size)}, place.as_posix(), digest
+        str(config["model_type"]),
+        {**config, "vocab_size": config.get("vocab_size", vocab_size)},
+        place.as_posix(),
+        HASHES.of(folder),
     )

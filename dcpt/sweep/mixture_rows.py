@@ -16,8 +16,9 @@ from dcpt.core.table_file import write_frame
 
 MIXTURES = "mixtures.csv"
 SCHEMA_VERSION = 1
-SHARE, LOSS = "share:", "loss:"
-"""What the columns of shares and of losses begin with; the name of the corpus follows."""
+SHARE, LOSS, SIDE, BASE = "share:", "loss:", "side:", "base:"
+"""What the columns of shares, of losses, of sides and of the bases' losses begin with; the name of the corpus
+follows. `dcpt.fit.mixtures.read_mixtures` reads them."""
 
 
 def eval_set_of(roles: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +55,8 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``schema_version run_id size N D seed r schedule``, a ``share:NAME`` for every corpus (the
         tokens asked for), a ``loss:NAME`` for every corpus (nats per token on its held-out text) and for
-        every side with several corpora.
+        every side with several corpora, a ``base:NAME`` for each of these, the loss of the run's base before
+        continual pre-training, and a ``side:NAME`` for every corpus.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
     """
     known = {run.run_id: run for run in runs if run.kind != "base"}
     ends = table.select(phases=("end",)).frame
+    before = _base_losses(table)
     rows: list[dict[str, Any]] = []
     for (run_id, _), group in ends[ends["run_id"].isin(list(known))].groupby(["run_id", "step"], sort=False):
         run, first = known[str(run_id)], group.iloc[0]
@@ -79,6 +82,8 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
                 **{name: first[name] for name in ("N", "D", "seed", "r", "schedule")},
                 **{SHARE + name: share for name, share in run.mixture.phases[-1].shares.items()},
                 **{LOSS + name: losses[found] for name, found in sets.items()},
+                **{BASE + name: before.get((float(first["N"]), found)) for name, found in sets.items()},
+                **{SIDE + name: role for name, role in run.mixture.roles.items()},
             }
         )
     if not rows:
@@ -86,6 +91,13 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
             "no run of a mixture has finished yet.", hint="dcpt sweep run goes on where it stopped"
         )
     return pd.DataFrame(rows)
+
+
+def _base_losses(table: LossTable) -> dict[tuple[float, str], float]:
+    """Loss of the base of each size on each evaluation set."""
+    frame = table.select(phases=("base",)).frame
+    keys = zip(frame["N"].astype(float), frame["eval_set"], strict=True)
+    return dict(zip(keys, frame["value"].astype(float), strict=True))
 
 
 def write_mixtures(root: Path, runs: Sequence[RunSpec], table: LossTable) -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.mixture_table import LEAST_MIXTURES
 from dcpt.core.settings import Settings
 from dcpt.sweep.schedule_settings import Positive, Share
 
@@ -39,6 +40,9 @@ def _shares(value: Any) -> Any:
     return value
 
 
+MOST_MIXTURES = 10_000
+"""Mixtures of a design: twenty times those of the largest published sweep (RegMix: 512)."""
+
 Baseline = Literal["proportional", "uniform"]
 MixtureShares = Annotated[Baseline | dict[str, float], BeforeValidator(_shares)]
 """A mixture as written: ``proportional`` to training tokens, ``uniform``, or {corpus: share}."""
@@ -68,6 +72,10 @@ class MixtureDesign(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> MixtureDesign:
+        if (wanted := max(self.count or 0, sum(self.rounds))) > MOST_MIXTURES:
+            raise ConfigError(
+                f"{wanted} mixtures are asked for; wanted {MOST_MIXTURES} at most, each of which is trained."
+            )
         for name, (low, high) in self.bounds.items():
             if low > high:
                 raise ConfigError(
@@ -79,6 +87,12 @@ class MixtureDesign(Settings):
             )
         if self.rounds and self.count is not None:
             raise ConfigError("count and rounds are both given; the first of the rounds is the count.")
+        if self.rounds and self.rounds[0] < LEAST_MIXTURES:
+            raise ConfigError(
+                f"the first of the rounds has {self.rounds[0]} mixtures; wanted at least {LEAST_MIXTURES}, "
+                "from which a predictor can be chosen.",
+                "make the first round the longest, as in [64, 32, 16]",
+            )
         if isinstance(self.around, dict) and self.kind != "vertices+centroid" and 0 in self.around.values():
             raise ConfigError("around has a share of 0; wanted a density over all corpora.")
         return self

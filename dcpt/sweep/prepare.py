@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dcpt.core.errors import ConfigError
-from dcpt.core.run_spec import RunSpec
 from dcpt.corpus.batches import LEAST_HELDOUT_WINDOWS, heldout_windows_available
 from dcpt.corpus.build import build_corpora
 from dcpt.corpus.shards import Corpus
 from dcpt.run.lock import one_at_a_time
 from dcpt.sweep.expand import Design, expand
 from dcpt.sweep.ladder import Rung, build_rungs
+from dcpt.sweep.ladder_files import LadderFiles
 from dcpt.sweep.mixture_settings import MixtureDesign
-from dcpt.sweep.mixtures import Mixture, recommended, written
+from dcpt.sweep.mixtures import Mixture
+from dcpt.sweep.notes import notes_of
 from dcpt.sweep.rounds_file import read_rounds
 from dcpt.sweep.spec import SweepSpec, read_sweep
-from dcpt.sweep.supply import used_windows
-
-LEAKAGE_NOTED = 0.1
-"""Share of held-out n-grams in training text from which a sweep says so: a judgement. Boilerplate alone,
-licences or clauses, makes a few per cent."""
 
 
 @dataclass(frozen=True)
@@ -93,27 +89,40 @@ def prepare(
     spec = read_sweep(path)
     root = path.parent
     sources = Path(data_root) if data_root is not None else root
+    try:
+        ladder = LadderFiles.find(spec, root, sources)
+        # Before any text is read: what cannot be trained is said at once, not after hours of tokenising.
+        rungs = _rungs(spec, ladder, ladder.expected, root)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", error.hint) from None
     with one_at_a_time(root / "corpus" / "build.lock"):
-        corpora = build_corpora(spec.corpora, spec.tokenizer, root / "corpus", sources, progress)
+        built = [corpus.built for corpus in spec.corpora]
+        corpora = build_corpora(built, ladder.tokenizer, root / "corpus", sources, progress)
     info = next(iter(corpora.values()))
-    sizes = [*spec.model.sizes, *([spec.target.size] if spec.target else [])]
     try:
         _check_heldout(corpora, spec.model.context)
-        rungs = build_rungs(sizes, spec.model, info.vocab_size, info.eos_id, sources, root)
-        _check_sizes(rungs)
+        if (info.vocab_size, info.eos_id) != ladder.expected:
+            rungs = _rungs(spec, ladder, (info.vocab_size, info.eos_id), root)
         done = read_rounds(root, list(corpora)) if isinstance(spec.cpt.mixtures, MixtureDesign) else None
         so_far = done.mixtures if done is not None else None
         design = expand(spec, corpora, rungs, info.tokenizer_hash, so_far)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error.message}", error.hint) from None
-    return Sweep(spec, root, design, tuple(_notes(spec, design)))
+    past = ladder.notes(info.tokenizer_hash)
+    return Sweep(spec, root, design, tuple([*notes_of(spec, design), *past]))
+
+
+def _rungs(spec: SweepSpec, ladder: LadderFiles, tokens: tuple[int, int], root: Path) -> dict[str, Rung]:
+    rungs = build_rungs(ladder.sizes, spec.model, *tokens, ladder.folders, root)
+    _check_sizes(rungs)
+    return rungs
 
 
 def with_mixtures(sweep: Sweep, mixtures: Sequence[Mixture]) -> Sweep:
     """The same sweep with other mixtures than its file's: those of its rounds so far."""
     design = sweep.design
     again = expand(sweep.spec, design.corpora, design.rungs, design.runs[0].tokenizer_hash, mixtures)
-    return Sweep(sweep.spec, sweep.root, again, tuple(_notes(sweep.spec, again)))
+    return Sweep(sweep.spec, sweep.root, again, tuple(notes_of(sweep.spec, again)))
 
 
 def _check_heldout(corpora: Mapping[str, Corpus], context: int) -> None:
@@ -141,92 +150,3 @@ def _check_sizes(rungs: Mapping[str, Rung]) -> None:
                 f"sizes {other.name!r} and {rung.name!r} have the same N = {rung.N}.",
                 hint=f"the law tells sizes apart by N; {advice}",
             )
-
-
-def _notes(spec: SweepSpec, design: Design) -> list[str]:
-    notes = []
-    for name, corpus in design.corpora.items():
-        notes += [
-            *_notes_on_training_text(name, corpus, spec.model.context, design.runs),
-            *_notes_on_heldout_text(name, corpus, spec),
-        ]
-    if len({rung.N for rung in design.rungs.values()}) < 4:
-        notes.append("fewer than 4 sizes: extrapolation in N will be poor")
-    notes += _notes_on_mixtures(spec, design)
-    if spec.cpt.reweighting is not None:
-        notes.append(
-            "shares move inside a run: a corpus may be repeated more than its first share says; the tables "
-            "name the shares asked for; r_seen and the runs' journals say what was seen"
-        )
-    if any(ratio in (0, 1) for ratio in spec.cpt.ratios):
-        notes.append("ratios 0 and 1 jump away from the D-CPT law; fits leave them out and report them apart")
-    return notes
-
-
-def _notes_on_mixtures(spec: SweepSpec, design: Design) -> list[str]:
-    settings, region = spec.cpt.mixtures, design.region
-    if settings is None or region is None:
-        return []
-    notes, corpora = [], len(design.corpora)
-    count = len(design.mixtures)
-    if isinstance(settings, MixtureDesign) and len(settings.rounds) > 1:
-        count = max(count, sum(settings.rounds))
-    if count < recommended(corpora):
-        notes.append(
-            f"{count} mixtures of {corpora} corpora: at least {recommended(corpora)} are recommended, "
-            "3 for each corpus and 3 more"
-        )
-    for name, most in region.capped.items():
-        notes.append(
-            f"corpus {name!r}: at most {100 * most:.3g} % of a run, so that the longest makes no more than "
-            f"max_epochs = {spec.cpt.max_epochs:g} passes over it"
-        )
-    if isinstance(settings, MixtureDesign):
-        for name in settings.include:
-            if not region.holds(written(name, region.corpora)):
-                notes.append(f"the {name} mixture is outside the bounds and not among the design's")
-    return notes
-
-
-def _notes_on_training_text(name: str, corpus: Corpus, context: int, runs: Sequence[RunSpec]) -> list[str]:
-    notes = []
-    windows = (corpus.train.tokens - 1) // context
-    worst, which = 0.0, ""
-    for run in runs:
-        supply = windows - run.mixture.skip.get(name, 0)
-        passes = run.schedule.steps * run.batch * run.mixture.phases[-1].shares[name] / max(supply, 1)
-        if passes > worst:
-            worst, which = passes, run.slug
-    if worst > 1:
-        notes.append(f"corpus {name!r} is repeated: up to {worst:.1f} epochs (run {which})")
-    seen = {run.size for run in runs if run.kind == "base" and used_windows(run)[name]}
-    if any(
-        run.kind != "base"
-        and run.size in seen
-        and run.mixture.phases[-1].shares[name] > 0
-        and name not in run.mixture.skip
-        for run in runs
-    ):
-        notes.append(
-            f"corpus {name!r}: what the bases leave of it is too little for the runs, which draw from all of "
-            "it, the text the bases have seen included"
-        )
-    return notes
-
-
-def _notes_on_heldout_text(name: str, corpus: Corpus, spec: SweepSpec) -> list[str]:
-    notes = []
-    available, asked = heldout_windows_available(corpus, spec.model.context), spec.evaluation.sequences
-    if available < asked:
-        notes.append(
-            f"corpus {name!r}: an evaluation takes all of its {available} held-out windows; "
-            f"evaluation.sequences asks for {asked}"
-        )
-    leakage = corpus.leakage
-    for overlap, whose in ((leakage.overlap, "its"), (leakage.overlap_others, "the other corpora's")):
-        if overlap is not None and overlap > LEAKAGE_NOTED:
-            notes.append(
-                f"corpus {name!r}: {100 * overlap:.1f} % of its held-out {leakage.words}-grams also stand in "
-                f"{whose} training text; its loss measures memory as well"
-            )
-    return notes

@@ -1,29 +1,29 @@
 """A sweep of mixtures in rounds: train, fit, choose the next by what the fit says, until it pays no more.
 
-The scheme is CLIMB's (arXiv:2504.13161, section 3: 64, 32 and 16 mixtures); predictor, acquisition and
-stopping rule are our own.
+The scheme is CLIMB's (arXiv:2504.13161, section 3: 64, 32 and 16 mixtures). Question, predictor and the way
+the next mixtures are chosen are those of plans (`dcpt.plan.mixtures`); the stopping rule is our own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dcpt.core.errors import ConfigError
-from dcpt.sweep.acquire import Acquisition, Array, choose_next
-from dcpt.sweep.aim import Aim
+from dcpt.core.mixture_table import LEAST_MIXTURES
+from dcpt.plan.mixtures.propose import Way, check_top, choose_next, draws_for
+from dcpt.sweep.aim import DEFAULT_AIM, make_aim
 from dcpt.sweep.finding import Finding, Fit, design_of, find
-from dcpt.sweep.mixtures import Mixture, Region, placed
+from dcpt.sweep.mixtures import Mixture, placed
 from dcpt.sweep.prepare import Sweep, with_mixtures
 from dcpt.sweep.rounds_file import Round, Rounds, read_rounds
 from dcpt.sweep.run_sweep import SweepResult
 
 if TYPE_CHECKING:
     from dcpt.core.mixture_table import MixtureTable
-    from dcpt.fit.mixtures.predictor import FittedPredictor
+    from dcpt.fit.mixtures.mixture_fit import MixtureFit
+    from dcpt.plan.mixtures.question import MixtureQuestion
 
 STOP = 0.001
 """Expected gain, relative to the score, below which no further round is trained: a tenth of a per cent, a
@@ -45,26 +45,25 @@ class RoundSettings:
         What to look for: ``domain``, a corpus, or ``0.7*law + 0.3*wiki``.
     keep : tuple of str
         Limits: ``general <= +2%``.
-    acquisition : {"mixed", "climb"}
-        See `dcpt.sweep.acquire.choose_next`.
+    way : {"thompson", "top"}
+        How the next mixtures are chosen; see `dcpt.plan.mixtures.propose.propose`.
     top : int, optional
-        Of ``climb``.
+        Of ``top``.
     stop : float
         Expected gain, relative to the score, below which no further round follows; 0 trains them all.
     """
 
     counts: tuple[int, ...]
-    minimise: str = "domain"
+    minimise: str = DEFAULT_AIM
     keep: tuple[str, ...] = ()
-    acquisition: Acquisition = "mixed"
+    way: Way = "thompson"
     top: int | None = None
     stop: float = STOP
 
     def __post_init__(self) -> None:
         if not self.counts or any(count < 1 for count in self.counts):
             raise ConfigError("rounds: wanted the mixtures of each round, as in 64,32,16.")
-        if self.top is not None and self.acquisition != "climb":
-            raise ConfigError("top is for the acquisition climb.")
+        check_top(self.top, self.way, max(self.counts[1:], default=1))
         if self.stop < 0:
             raise ConfigError(f"stop is {self.stop:g}; wanted a relative gain of 0 or more.")
 
@@ -86,7 +85,7 @@ def run_rounds(
     train : callable
         Brings the runs of a sweep to their ends (see `dcpt.sweep.run_sweep.run_sweep`).
     fit : callable, optional
-        Table and seed to a fitted predictor; by default `dcpt.fit.mixtures.choose`.
+        Table and seed to a fit; by default `dcpt.fit.mixtures.choose`.
     say : callable, optional
         Told in a line what was found.
 
@@ -98,46 +97,54 @@ def run_rounds(
     Raises
     ------
     ConfigError
-        When the sweep has no design, the settings name what it has not, or `counts` contradict the rounds
-        that are done.
+        When the sweep has no design, the settings name what it has not, the first round is too short to
+        choose a predictor by, or `counts` contradict the rounds that are done.
     FitError
         When the finished runs are too few for any predictor.
     """
     design, region = design_of(sweep)
-    roles = {name: corpus.role for name, corpus in sweep.design.corpora.items()}
-    aim = Aim.parse(settings.minimise, settings.keep, roles)
+    aim = aim_of(sweep, settings)
     say = say or (lambda line: None)
-    asked = {**asdict(settings), **aim.text, "counts": list(settings.counts)}
+    asked = {**asdict(settings), "counts": list(settings.counts), "keep": list(settings.keep)}
     rounds = next_rounds(sweep, settings)
     rounds = replace(rounds, asked=asked, ended="", answer={})
+    draws = draws_for(max(settings.counts[1:], default=1))
     while True:
         rounds.write(sweep.root)
         now = with_mixtures(sweep, rounds.mixtures)
         result = train(now)
         done = len(rounds.rounds)
-        finding = find(now, result.table, aim, fit or _choose, design.seed + done)
+        finding = find(now, result.table, aim, fit or _choose, design.seed + done, draws)
+        if finding.answer["raised"]:
+            say(f"limits raised to the nearest that can be kept: {finding.answer['raised']}")
         say(_line(done, len(settings.counts), finding))
         ended = _why_end(done, settings, finding)
         if not ended:
             count = settings.counts[done]
-            chosen = choose_next(
-                finding.outlook,
-                _rows(rounds.mixtures, region),
-                count,
-                settings.acquisition,
-                settings.top,
-                design.seed + done,
-            )
-            new = [Mixture.of(shares) for shares in region.exact(chosen)]
+            # `top` counts the mixtures of the longest round.
+            found = choose_next(finding.outlook, count, settings.way, settings.top)
+            new = [Mixture.of(shares) for shares in region.exact(found.shares)]
             known = {mixture.label for mixture in rounds.mixtures}
             mixtures = tuple({m.label: m for m in new if m.label not in known}.values())
             if mixtures:
-                rounds = rounds.then(Round(mixtures, settings.acquisition, finding.answer))
+                rounds = rounds.then(Round(mixtures, settings.way, finding.answer))
                 continue
             ended = "no mixture between the bounds differs from those trained"
         rounds = replace(rounds, ended=ended, answer=finding.answer)
         rounds.write(sweep.root)
         return rounds
+
+
+def aim_of(sweep: Sweep, settings: RoundSettings) -> MixtureQuestion:
+    """What the rounds look for, its names checked against the sweep.
+
+    Raises
+    ------
+    ConfigError
+        When a name is no corpus and no side, or a text cannot be read.
+    """
+    roles = {name: corpus.role for name, corpus in sweep.design.corpora.items()}
+    return make_aim(settings.minimise, settings.keep, roles, design_of(sweep)[1])
 
 
 def next_rounds(sweep: Sweep, settings: RoundSettings) -> Rounds:
@@ -146,12 +153,20 @@ def next_rounds(sweep: Sweep, settings: RoundSettings) -> Rounds:
     Raises
     ------
     ConfigError
-        When rounds that are there have other sizes than those asked for.
+        When rounds that are there have other sizes than those asked for, or the first one has too few
+        mixtures to choose a predictor by.
     """
     design, region = design_of(sweep)
     there = read_rounds(sweep.root, list(region.corpora))
     if there is None:
-        return Rounds({}, (Round(placed(design, region, settings.counts[0]), "design"),))
+        first = placed(design, region, settings.counts[0])
+        if len(first) < LEAST_MIXTURES:
+            raise ConfigError(
+                f"rounds: the first one has {len(first)} mixtures; wanted at least {LEAST_MIXTURES}, from "
+                "which a predictor can be chosen.",
+                "make the first round the longest, as in 64,32,16",
+            )
+        return Rounds({}, (Round(first, "design"),))
     before = [int(count) for count in there.asked.get("counts", [])][: len(there.rounds)]
     if before != list(settings.counts[: len(there.rounds)]):
         raise ConfigError(
@@ -161,7 +176,7 @@ def next_rounds(sweep: Sweep, settings: RoundSettings) -> Rounds:
     return there
 
 
-def _choose(table: MixtureTable, seed: int) -> FittedPredictor:
+def _choose(table: MixtureTable, seed: int) -> MixtureFit:
     from dcpt.fit.mixtures import choose
 
     return choose(table, seed=seed)
@@ -186,8 +201,3 @@ def _line(done: int, total: int, finding: Finding) -> str:
         f"proportional {answer['proportional']['score']:.4f}; knowing all would gain "
         f"{100 * finding.gain:.2g} %"
     )
-
-
-def _rows(mixtures: Sequence[Mixture], region: Region) -> Array:
-    rows: list[Mapping[str, float]] = [mixture.shares for mixture in mixtures]
-    return np.array([[shares[name] for name in region.corpora] for shares in rows], dtype=np.float64)

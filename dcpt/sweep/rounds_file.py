@@ -24,7 +24,7 @@ class Round:
     mixtures : tuple of Mixture
         What it trains.
     chosen_by : str
-        ``design``, or the acquisition that proposed the mixtures.
+        ``design``, or the way in which the mixtures were chosen.
     found : mapping
         What the fit before this round said (see `dcpt.sweep.finding.Finding`); empty for the design.
     """
@@ -41,7 +41,7 @@ class Rounds:
     Attributes
     ----------
     asked : mapping
-        What was asked for: sizes of the rounds, aim, acquisition, stopping rule.
+        What was asked for: sizes of the rounds, aim, way of choosing, stopping rule.
     rounds : tuple of Round
         Those laid out so far; the runs of the last one may be waiting.
     ended : str

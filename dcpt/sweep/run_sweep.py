@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcpt.core.errors import DataError, RunError
 from dcpt.core.loss_table import LossTable
-from dcpt.run.local import Listener, Outcome, execute
+from dcpt.run.conductor import Listener, Outcome, Pack, one_each
+from dcpt.run.execute import execute
+from dcpt.run.executor import ExecutorFactory
 from dcpt.sweep.collect import collect
+from dcpt.sweep.corpus_settings import source_of
 from dcpt.sweep.mixture_rows import write_mixtures
 from dcpt.sweep.prepare import Sweep
 
@@ -41,6 +45,10 @@ def run_sweep(
     device: str = "auto",
     listen: Listener | None = None,
     precision: str = "fp32",
+    *,
+    executor: ExecutorFactory | None = None,
+    pack: Pack = one_each,
+    options: Sequence[str] = (),
 ) -> SweepResult:
     """Bring every run of the sweep to its end and write ``losses.csv``, of mixtures ``mixtures.csv`` too.
 
@@ -56,6 +64,12 @@ def run_sweep(
         Called with every event of the workers.
     precision : str
         fp32 or bf16.
+    executor : callable, optional
+        Makes the executor (see `dcpt.run.choose.choose_executor`); by default this machine's processes.
+    pack : callable
+        Groups runs that are ready, each group for one process (see `dcpt.run.packs.choose_packs`).
+    options : sequence of str
+        More options of the trainer's command line.
 
     Returns
     -------
@@ -73,7 +87,12 @@ def run_sweep(
         When it was stopped. Then, too, ``losses.csv`` holds the runs that had finished.
     """
     try:
-        outcome = execute(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen, precision)
+        outcome = execute(
+            *(sweep.root, sweep.design.runs, sweep.design.work, slots, device, listen, precision),
+            executor=executor,
+            pack=pack,
+            options=options,
+        )
     except (KeyboardInterrupt, DataError):
         with suppress(DataError):  # what stopped the sweep is the news, not what follows from it
             _write(sweep)
@@ -88,7 +107,7 @@ def run_sweep(
 
 def _write(sweep: Sweep) -> LossTable:
     mixed = sweep.spec.cpt.mixtures is not None
-    table = collect(sweep.root, sweep.design.runs, mixed)
+    table = collect(sweep.root, sweep.design.runs, mixed, source_of(sweep.spec.corpora))
     table.write(sweep.root / LOSSES)
     if mixed:
         with suppress(DataError):  # only bases have finished

@@ -11,61 +11,16 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.settings import Settings, validate
 from dcpt.core.strict_yaml import read_yaml
 from dcpt.core.symbols import DENSE, DOMAIN, GENERAL
-from dcpt.corpus.spec import CorpusSpec, TokenizerSpec
+from dcpt.corpus.spec import TokenizerSpec
+from dcpt.sweep.corpus_settings import SweepCorpus
+from dcpt.sweep.mirror_settings import MirrorSettings
 from dcpt.sweep.mixture_settings import MixtureSettings, without_tags
-from dcpt.sweep.reweighting_settings import ReweightingSettings
+from dcpt.sweep.model_settings import ModelSettings, SizeSettings
+from dcpt.sweep.option_settings import TrainingOptions, Variant, check_variants
 from dcpt.sweep.schedule_settings import GridSchedule, Positive, ScheduleSettings
+from dcpt.sweep.target_keep import check_target_keep
 
 SCHEMA_VERSION = 1
-
-
-class SizeSettings(Settings):
-    """One rung of the model ladder: a Llama-type shape, a configuration, or a checkpoint.
-
-    Give `hidden` and `layers` for a shape of the sweep's family, `config` for any fields of the
-    family's `transformers` configuration, or `checkpoint` for a local folder with weights.
-    """
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._]+$")]
-    hidden: Annotated[int, Field(gt=0)] | None = None
-    layers: Annotated[int, Field(gt=0)] | None = None
-    heads: Annotated[int, Field(gt=0)] | None = None
-    inner: Annotated[int, Field(gt=0)] | None = None
-    config: dict[str, Any] | None = None
-    checkpoint: str | None = None
-    seeds: tuple[int, ...] | None = None
-    rate: Annotated[float, Field(gt=0)] = 1.0
-
-    @model_validator(mode="after")
-    def _one_way(self) -> SizeSettings:
-        ways = [
-            self.hidden is not None or self.layers is not None,
-            self.config is not None,
-            self.checkpoint is not None,
-        ]
-        if sum(ways) != 1:
-            raise ConfigError(
-                f"size {self.name!r}: wanted exactly one of hidden and layers, config, or checkpoint."
-            )
-        if ways[0] and (self.hidden is None or self.layers is None):
-            raise ConfigError(f"size {self.name!r}: hidden and layers go together.")
-        return self
-
-
-class ModelSettings(Settings):
-    """The model ladder."""
-
-    family: str = "llama"
-    context: Annotated[int, Field(ge=8)] = 128
-    sizes: Annotated[tuple[SizeSettings, ...], Field(min_length=1)]
-
-    @field_validator("sizes")
-    @classmethod
-    def _names(cls, sizes: tuple[SizeSettings, ...]) -> tuple[SizeSettings, ...]:
-        names = [size.name for size in sizes]
-        if len(set(names)) < len(names):
-            raise ConfigError(f"size names repeat: {', '.join(names)}.")
-        return sizes
 
 
 class OptimizerSettings(Settings):
@@ -76,6 +31,7 @@ class OptimizerSettings(Settings):
     eps: Annotated[float, Field(gt=0)] = 1e-8
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     clip: Annotated[float, Field(gt=0)] = 1.0
+    on_spike: Literal["stop", "retry", "ignore"] = "stop"
 
 
 class BaseSettings(Settings):
@@ -86,13 +42,14 @@ class BaseSettings(Settings):
     seed: int = 0
 
 
-class CptSettings(Settings):
-    """The grid of continual pre-training: ratios or mixtures, budgets, seeds, and one schedule or several.
+class CptSettings(TrainingOptions):
+    """The grid of continual pre-training: ratios or mixtures, budgets, seeds, schedules, options of training.
 
     `ratios` divide the tokens between the sides, each side's corpora by their weights; `mixtures` give every
     corpus a share of its own. Give one of them. With `reweighting` they are where a run's shares begin.
     Give `schedule`, or `schedules` with a name each. Those that give no peak of their own are run at each
-    of the `peaks`, those that give no budgets at each of the `budgets`.
+    of the `peaks`, those that give no budgets at each of the `budgets`. With `variants` every run is trained
+    with the options of each.
     """
 
     ratios: Annotated[tuple[float, ...], Field(min_length=1)] = ()
@@ -103,7 +60,7 @@ class CptSettings(Settings):
     peaks: tuple[Positive, ...] = ()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
     max_epochs: Positive = 4.0
-    reweighting: ReweightingSettings | None = None
+    variants: tuple[Variant, ...] = ()
 
     @field_validator("ratios", mode="before")
     @classmethod
@@ -150,6 +107,7 @@ class CptSettings(Settings):
                 "peaks are given and every schedule has a peak of its own.",
                 "write schedules: [{name: wsd, kind: wsd}] without a peak",
             )
+        check_variants(self)
         if not self.budgets and (not self.schedules or not all(own.budgets for own in self.schedules)):
             raise ConfigError("key 'budgets' is missing.", "budgets: [0.1M, 0.2M, 0.4M]")
         return self
@@ -196,7 +154,7 @@ class SweepSpec(Settings):
 
     schema_version: Literal[1]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
-    corpora: Annotated[tuple[CorpusSpec, ...], Field(min_length=2)]
+    corpora: Annotated[tuple[SweepCorpus, ...], Field(min_length=2)]
     tokenizer: TokenizerSpec = TokenizerSpec()
     model: ModelSettings
     batch: Annotated[int, Field(gt=0)] = 16
@@ -207,6 +165,7 @@ class SweepSpec(Settings):
     target: TargetSettings | None = None
     hardware: str = "cpu-core"
     limit: LimitSettings = LimitSettings()
+    mirror: MirrorSettings = MirrorSettings()
 
     @model_validator(mode="after")
     def _sides(self) -> SweepSpec:
@@ -225,6 +184,9 @@ class SweepSpec(Settings):
             for role in (GENERAL, DOMAIN):
                 if role in names and sum(corpus.role == role for corpus in self.corpora) > 1:
                     raise ConfigError(f"a corpus of several {role} ones cannot be called {role!r}.")
+        if self.target:
+            roles = {corpus.name: corpus.role for corpus in self.corpora}
+            check_target_keep(self.target.keep, roles, self.cpt.mixtures is not None)
         if self.target and self.target.size.name in [size.name for size in self.model.sizes]:
             raise ConfigError(f"the target's size {self.target.size.name!r} is also a proxy size.")
         sizes = [*self.model.sizes, *([self.target.size] if self.target else [])]

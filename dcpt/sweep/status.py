@@ -22,7 +22,7 @@ def status_frame(sweep: Sweep) -> pd.DataFrame:
     for run in sweep.design.runs:
         folder = store.run_folder(sweep.root, run.run_id)
         record = RunRecord.load(folder) if folder.exists() else None
-        state = store.status(folder) if folder.exists() else "waiting"
+        state = record.status if record else store.status(folder)
         step = run.schedule.steps if state == "finished" else 0
         if state not in ("finished", "waiting"):
             logged = store.read_metrics(folder, "eval") + store.read_metrics(folder, "eval_base")

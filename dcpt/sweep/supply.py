@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.phase_shares import sequences_by_corpus
 from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import RunSpec
 
@@ -58,6 +59,36 @@ class Supply:
         """Sequences one run may take of a corpus of which so many windows are held back."""
         return (self.windows[name] - skipped) * self.max_epochs
 
+    def check_pools(self, pools: Mapping[str, int], skip: Mapping[str, int], context: int) -> None:
+        """Refuse limits on corpora there are none of, or that have less text than the limit.
+
+        Parameters
+        ----------
+        pools : mapping of str to int
+            Corpus to the distinct windows a run may use.
+        skip : mapping of str to int
+            Windows held back from it.
+        context : int
+            Tokens per window.
+
+        Raises
+        ------
+        ConfigError
+            Naming the corpus.
+        """
+        for name, pool in pools.items():
+            if name not in self.windows:
+                raise ConfigError(
+                    f"cpt.pool_tokens: there is no corpus {name!r}; known are {', '.join(self.windows)}."
+                )
+            left = self.windows[name] - skip.get(name, 0)
+            if pool > left:
+                raise ConfigError(
+                    f"cpt.pool_tokens: a run is to have {format_quantity(pool * context)} distinct tokens of "
+                    f"{name!r}; there are {format_quantity(left * context)}.",
+                    hint="lower the pool or the budgets, or give the corpus more text",
+                )
+
     def check(self, run: RunSpec) -> None:
         """Refuse a run that needs more of a corpus than there is.
 
@@ -66,8 +97,9 @@ class Supply:
         ConfigError
             Naming the corpus, the run, and the epochs it would make.
         """
-        for name, need in sequences_of(run.mixture.phases[-1].shares, run.schedule.steps * run.batch).items():
-            supply = self.windows[name] - run.mixture.skip.get(name, 0)
+        for name, need in sequences_by_corpus(run.mixture, run.schedule.steps * run.batch).items():
+            left = self.windows[name] - run.mixture.skip.get(name, 0)
+            supply = min(left, run.mixture.limit.get(name, left))
             if need and supply <= 0:
                 raise ConfigError(f"corpus {name!r}: has no window of {run.context} tokens to train on.")
             if need > supply * self.max_epochs:

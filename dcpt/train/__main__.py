@@ -1,4 +1,4 @@
-"""Command line of the trainer: run, serve, count."""
+"""Command line of the trainer: run, serve, full, count."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from dcpt.train.full.options import add_options, read_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,10 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     one = commands.add_parser("run", help="train the run of one folder")
     one.add_argument("run_dir", type=Path, help="ROOT/runs/<run_id>, with a spec.json")
     worker = commands.add_parser("serve", help="take runs from standard input, one after another")
-    for command in (one, worker):
+    full = commands.add_parser("full", help="be one process of a run over several (see torchrun)")
+    add_options(full)
+    for command in (one, worker, full):
         command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
         command.add_argument("--precision", default="fp32", help="fp32 or bf16 (default: fp32)")
         command.add_argument("--threads", type=int, default=None, help="CPU threads (default: 1)")
+    worker.add_argument(
+        "--pack",
+        type=_pack_size,
+        default="off",
+        help="runs of a line together: auto, off or how many at most",
+    )
+    worker.add_argument(
+        "--compile", choices=("auto", "on", "off"), default="auto", help="torch.compile for packs"
+    )
     count = commands.add_parser("count", help="print the parameters of models by component, one line each")
     count.add_argument("models", metavar="model", type=Path, nargs="+", help="JSON file of a ModelSpec")
     options = parser.parse_args(arguments)
@@ -47,12 +60,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             if options.command == "count":
                 return _count(options.models, emit)
+            if options.command == "full":
+                return _full(options, emit)
             return _train(options, parent, emit)
         except DcptError as error:
             # One line: who starts `count` shows the last one.
             hint = f" ({error.hint})" if error.hint is not None else ""
             print(f"{error.message}{hint}", file=sys.stderr)
             return error.exit_code
+
+
+def _pack_size(text: str) -> Any:
+    if text in ("auto", "off"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto, off or a number of runs")
+    return int(text)
 
 
 @contextlib.contextmanager
@@ -78,20 +101,36 @@ def _events() -> Any:
 def _train(options: argparse.Namespace, parent: int, emit: Callable[[dict[str, Any]], None]) -> int:
     from dcpt.core.errors import RunError
     from dcpt.train.failure import Stopped
+    from dcpt.train.guard import guard
     from dcpt.train.model import quiet_transformers
+    from dcpt.train.pack.worklist import Packing
     from dcpt.train.processor import prepare_processor
     from dcpt.train.serve import EXIT_STOPPED, Watch, serve, train_one
 
     quiet_transformers()
-    processor = prepare_processor(options.device, options.precision, options.threads)
+
+    def work(parent: int, above: int | None) -> int:
+        watch = Watch(parent, above)
+        processor = prepare_processor(options.device, options.precision, options.threads)
+        return serve(processor, emit, watch, Packing(options.pack, options.compile))
+
     if options.command == "serve":
-        return serve(processor, emit, Watch(parent))
+        return guard(parent, emit, work)
+    processor = prepare_processor(options.device, options.precision, options.threads)
     try:
         finished = train_one(options.run_dir.resolve(), processor, emit, Watch(None))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return EXIT_STOPPED
     return 0 if finished else RunError.exit_code
+
+
+def _full(options: argparse.Namespace, emit: Callable[[dict[str, Any]], None]) -> int:
+    from dcpt.train.full.command import train_full
+    from dcpt.train.model import quiet_transformers
+
+    quiet_transformers()
+    return train_full(options.run_dir, read_options(options), options.threads, emit)
 
 
 def _count(paths: Sequence[Path], emit: Callable[[dict[str, Any]], None]) -> int:

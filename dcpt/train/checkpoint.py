@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,11 @@ def checkpoint_folder(run_dir: Path, step: int) -> Path:
 
 def list_steps(run_dir: Path) -> list[int]:
     """Steps a run has checkpoint folders for, oldest first."""
-    folder = run_dir / "checkpoints"
+    return list_steps_in(run_dir / "checkpoints")
+
+
+def list_steps_in(folder: Path) -> list[int]:
+    """Steps that a folder has checkpoints of, oldest first."""
     if not folder.is_dir():
         return []
     matches = (_NAME.fullmatch(path.name) for path in folder.iterdir())
@@ -72,15 +76,46 @@ def save_checkpoint(
     DataError
         When the disk refuses a write.
     """
+    weights, state = _weights(network), None if optimizer is None else dump_state(network, optimizer)
+    return write_checkpoint(run_dir, progress, weights, network.config.to_json_string(), state)
+
+
+def write_checkpoint(
+    run_dir: Path,
+    progress: Progress,
+    weights: Mapping[str, torch.Tensor],
+    config: str,
+    optimizer: Mapping[str, torch.Tensor] | None,
+) -> Path:
+    """Write a checkpoint from named tensors on the CPU (see `save_checkpoint`).
+
+    Parameters
+    ----------
+    run_dir : Path
+        Folder of the run.
+    progress : Progress
+        Goes into ``state.json``.
+    weights : mapping
+        Tensors of the network's state by name, each shared one once.
+    config : str
+        The network's configuration as JSON.
+    optimizer : mapping, optional
+        As `dcpt.train.optimizer.dump_state` gives it.
+
+    Raises
+    ------
+    DataError
+        When the disk refuses a write.
+    """
     target = checkpoint_folder(run_dir, progress.step)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        save_file(_weights(network), temporary / MODEL, metadata={"format": "pt"})
-        files.write_text(temporary / "config.json", network.config.to_json_string())
+        save_file(dict(weights), temporary / MODEL, metadata={"format": "pt"})
+        files.write_text(temporary / "config.json", config)
         if optimizer is not None:
-            save_file(dump_state(network, optimizer), temporary / OPTIMIZER)
-        _write_state(temporary, progress)
+            save_file(dict(optimizer), temporary / OPTIMIZER)
+        write_state(temporary, progress)
         temporary.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
@@ -210,11 +245,12 @@ def drop_optimizer(folder: Path, progress: Progress) -> None:
     path = folder / OPTIMIZER
     if path.exists():
         # The state is rewritten first: at every moment the files it names are there.
-        _write_state(folder, progress, without=(OPTIMIZER,))
+        write_state(folder, progress, without=(OPTIMIZER,))
         path.unlink()
 
 
-def _write_state(folder: Path, progress: Progress, without: Collection[str] = ()) -> None:
+def write_state(folder: Path, progress: Progress, without: Collection[str] = ()) -> None:
+    """Write ``state.json``: the progress, and size and hash of the folder's other files."""
     content = {
         path.name: [path.stat().st_size, files.file_hash(path)]
         for path in sorted(folder.iterdir())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,10 @@ from dcpt.core.mixture import MixtureSpec
 from dcpt.core.symbols import DENSE, ROLES, UNITS
 from dcpt.corpus.batches import heldout_windows
 from dcpt.corpus.shards import TokenCorpus
+from dcpt.train.failure import is_out_of_memory
 from dcpt.train.processor import Processor
+
+Measure = Callable[[PreTrainedModel, Processor, NDArray[np.int64]], NDArray[np.float64]]
 
 # Logits held at a time, in elements: on the CPU a piece that stays in the cache (16 windows of 128
 # tokens at 1024 tokens of vocabulary), on a GPU 1 GiB of fp32.
@@ -110,18 +113,35 @@ def measure_losses(
         Nats per token.
     """
     context = windows.shape[1] - 1
-    rows = max(1, _LOGITS[processor.device.type] // (context * network.config.vocab_size))
+    rows = logits_rows(processor, context, network.config.vocab_size)
     losses = []
     network.eval()
     with torch.inference_mode(), processor.autocast():
-        for first in range(0, len(windows), rows):
-            tokens = torch.from_numpy(windows[first : first + rows]).to(processor.device)
-            logits = network(input_ids=tokens[:, :-1], use_cache=False).logits
-            values = F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
-            losses.append(values.view(-1, context).double().mean(dim=1))
+        first = 0
+        while first < len(windows):
+            try:
+                part = torch.from_numpy(windows[first : first + rows]).to(processor.device)
+                losses.append(_window_losses(network, part))
+                first += len(part)
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if rows == 1 or not is_out_of_memory(error):
+                    raise
+            rows = (rows + 1) // 2
     network.train()
     values_per_window: NDArray[np.float64] = torch.cat(losses).cpu().numpy()
     return values_per_window
+
+
+def _window_losses(network: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
+    logits = network(input_ids=tokens[:, :-1], use_cache=False).logits
+    values = F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    return values.view(len(tokens), -1).double().mean(dim=1)
+
+
+def logits_rows(processor: Processor, context: int, vocabulary: int) -> int:
+    """Windows whose logits are held at a time."""
+    return max(1, _LOGITS[processor.device.type] // (context * vocabulary))
 
 
 def evaluate(
@@ -130,6 +150,7 @@ def evaluate(
     sets: list[HeldOut],
     dense: int | None = None,
     whole: bool = True,
+    measure: Measure | None = None,
 ) -> list[Measurement]:
     """Loss and bits per byte on every side and, where a side has several corpora, on each of them.
 
@@ -150,6 +171,8 @@ def evaluate(
         own: ``general/dense``, ``general/novels/dense``.
     whole : bool
         Whether to measure all windows; without it only the dense ones are.
+    measure : callable, optional
+        What measures the windows of a corpus; by default `measure_losses`.
 
     Returns
     -------
@@ -157,7 +180,9 @@ def evaluate(
     """
     chosen = {item.name: _spread(len(item.windows), dense) for item in sets}
     windows = {item.name: item.windows if whole else item.windows[chosen[item.name]] for item in sets}
-    losses = {name: measure_losses(network, processor, values) for name, values in windows.items()}
+    losses = {
+        name: (measure or measure_losses)(network, processor, values) for name, values in windows.items()
+    }
     results = _pool(sets, losses, "") if whole else []
     if dense is not None:
         some = {name: values[chosen[name]] if whole else values for name, values in losses.items()}

@@ -8,12 +8,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dcpt.core import files
 from dcpt.core.errors import DataError
 from dcpt.core.mixture_history import MixtureHistory
-from dcpt.core.run_spec import RunSpec
+from dcpt.core.run_spec import SCHEMA_VERSION, RunSpec, from_dict
 from dcpt.corpus.batches import BatchReader
 from dcpt.corpus.sampler import MixtureSampler
 from dcpt.corpus.shards import SPLITS, SplitInfo, TokenCorpus, open_corpus
+
+
+def read_spec(run_dir: Path) -> RunSpec:
+    """The spec of a run's folder.
+
+    Raises
+    ------
+    DataError, ConfigError
+        When ``spec.json`` is absent or damaged.
+    """
+    path = run_dir / "spec.json"
+    document = files.read_json(path, "a run spec", SCHEMA_VERSION)
+    document.pop("schema_version")
+    return from_dict(RunSpec, document, str(path))
 
 
 @dataclass(frozen=True, eq=False)

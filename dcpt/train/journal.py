@@ -15,6 +15,13 @@ from dcpt.train.evaluate import Measurement
 
 FILE_NAME = "metrics.jsonl"
 
+LOG_EVERY = 10
+"""Steps between rows on the training loss."""
+
+START, RETRY, MICRO_BATCH = "start", "retry", "micro_batch"
+_LASTING = (START, RETRY, MICRO_BATCH)
+"""Kinds of rows on what happened to the run; they stay when its steps are taken back."""
+
 
 class Journal:
     """Appends a run's rows, each with its step, phase, rate and areas.
@@ -45,12 +52,48 @@ class Journal:
         kept = [
             row
             for row in files.read_lines(self.path)
-            if row.get("kind") == "start" or (step is not None and row.get("step", 0) <= step)
+            if row.get("kind") in _LASTING or (step is not None and row.get("step", 0) <= step)
         ]
-        kept.append({"kind": "start", "step": step if step is not None else self.spec.first_step})
+        kept.append({"kind": START, "step": step if step is not None else self.spec.first_step})
         lines = (json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in kept)
         files.write_text(self.path, "".join(lines))
-        return sum(row.get("kind") == "start" for row in kept)
+        return sum(row.get("kind") == START for row in kept)
+
+    def rows(self, *kinds: str) -> list[dict[str, Any]]:
+        """Rows of some kinds, in the order they were logged.
+
+        Raises
+        ------
+        DataError
+            When the journal is damaged before its last line.
+        """
+        return self.rows_in(self.path.parent, *kinds)
+
+    @staticmethod
+    def rows_in(run_dir: Path, *kinds: str) -> list[dict[str, Any]]:
+        """Rows of some kinds of a run's journal; none when it has no journal yet."""
+        return [row for row in files.read_lines(run_dir / FILE_NAME) if row.get("kind") in kinds]
+
+    @property
+    def micro_batch(self) -> int | None:
+        """Sequences that went through the network together at last; None where all of a batch did."""
+        found = self.rows(MICRO_BATCH)
+        return int(found[-1]["rows"]) if found else None
+
+    @property
+    def earlier_attempt(self) -> str:
+        """What became of the run in its first order of data; empty where it is still in that one."""
+        found = self.rows(RETRY)
+        return f"trained anew with its data in another order: {found[-1]['reason']}" if found else ""
+
+    def log_micro_batch(self, step: int, rows: int) -> None:
+        """One row when a batch does not fit into the memory: so many sequences a pass from this step on."""
+        files.append_line(self.path, {"kind": MICRO_BATCH, "step": step, "rows": rows})
+
+    def log_retry(self, shift: int, reason: str) -> None:
+        """One row when the run begins again with the seed of its data order raised by `shift`."""
+        row = {"kind": RETRY, "step": self.spec.first_step, "shift": shift, "reason": reason}
+        files.append_line(self.path, row)
 
     def log_training(self, step: int, loss: float, grad_norm: float, tokens_per_second: float) -> None:
         """One row on the training loss of a step, in nats per token."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from dcpt.core.errors import DataError
 from dcpt.core.run_spec import OptimizerSpec
+from dcpt.train.interpolation import ANCHOR
 
 _STATE = ("exp_avg", "exp_avg_sq", "step")
 
@@ -71,13 +72,14 @@ def load_state(
         When the tensors are not those of this network.
     """
     names = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    wanted = {f"{key}.{name}" for name in names for key in _STATE}
+    keys = [*_STATE, *([ANCHOR] if any(name.startswith(f"{ANCHOR}.") for name in tensors) else [])]
+    wanted = {f"{key}.{name}" for name in names for key in keys}
     if set(tensors) != wanted:
         odd = sorted(wanted.symmetric_difference(tensors))[0]
         raise DataError(f"{where}: the optimizer's state does not fit the network (tensor {odd}).")
     for name, parameter in names.items():
         state = {}
-        for key in _STATE:
+        for key in keys:
             value = tensors[f"{key}.{name}"]
             if key != "step" and value.shape != parameter.shape:
                 raise DataError(

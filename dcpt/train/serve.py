@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -19,6 +19,7 @@ import torch
 from dcpt.core.errors import DcptError
 from dcpt.core.run_record import RunRecord
 from dcpt.train.failure import Failure, Stopped, explain
+from dcpt.train.pack.worklist import Packing, train_list
 from dcpt.train.processor import Processor
 from dcpt.train.unit import run
 
@@ -32,19 +33,21 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 class Watch:
-    """Knows whether the process should stop: SIGTERM or SIGINT came, or its parent died.
+    """Knows whether the process should stop: SIGTERM, SIGINT or SIGUSR1 came, or its parent died.
 
     Parameters
     ----------
     parent : int, optional
         Process id of the parent; None for a process that outlives its parent.
+    above : int, optional
+        A pidfd of the parent's parent, whose death counts as well.
     """
 
-    def __init__(self, parent: int | None) -> None:
-        self.parent = parent
+    def __init__(self, parent: int | None, above: int | None = None) -> None:
+        self.parent, self.above = parent, above
         self.busy = False
         self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             signal.signal(number, self._take)
 
     def wish(self) -> Literal["save", "leave"] | None:
@@ -59,8 +62,10 @@ class Watch:
 
     @property
     def orphaned(self) -> bool:
-        """Whether the parent died."""
-        return self.parent is not None and os.getppid() != self.parent
+        """Whether the parent died, or the parent's parent."""
+        if self.parent is not None and os.getppid() != self.parent:
+            return True
+        return self.above is not None and bool(select.select([self.above], [], [], 0.0)[0])
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
@@ -105,8 +110,32 @@ def train_one(run_dir: Path, processor: Processor, emit: Emit, watch: Watch) -> 
     return False
 
 
-def serve(processor: Processor, emit: Emit, watch: Watch) -> int:
-    """Take runs from standard input, one after another, until it ends.
+def train_several(
+    run_dirs: Sequence[Path], processor: Processor, emit: Emit, watch: Watch, packing: Packing
+) -> None:
+    """Bring several runs to their ends, together where they can be packed (see `train_list`).
+
+    Raises
+    ------
+    Stopped
+        When the process should stop.
+    """
+
+    def alone(run_dir: Path) -> None:
+        train_one(run_dir, processor, emit, watch)
+        watch.busy = True
+        if watch.wish() is not None:
+            raise Stopped("stopped between two runs")
+
+    watch.busy = True
+    try:
+        train_list(run_dirs, processor, emit, watch.wish, packing, alone)
+    finally:
+        watch.busy = False
+
+
+def serve(processor: Processor, emit: Emit, watch: Watch, packing: Packing | None = None) -> int:
+    """Take runs from standard input, one after another or several to a line, until it ends.
 
     Returns
     -------
@@ -117,12 +146,17 @@ def serve(processor: Processor, emit: Emit, watch: Watch) -> int:
     try:
         for line in _lines(sys.stdin.fileno(), watch):
             try:
-                run_dir = Path(json.loads(line)["run_dir"]).resolve()
+                message = json.loads(line)
+                several = message["run_dirs"] if "run_dirs" in message else [message["run_dir"]]
+                run_dirs = [Path(item).resolve() for item in several]
             except (ValueError, TypeError, KeyError) as error:
                 reason = f"not a run: {line[:80]!r} ({type(error).__name__})"
                 emit({"event": "failed", "run_id": "", "reason": reason, "retry": False})
                 continue
-            train_one(run_dir, processor, emit, watch)
+            if len(run_dirs) == 1:
+                train_one(run_dirs[0], processor, emit, watch)
+            else:
+                train_several(run_dirs, processor, emit, watch, packing or Packing())
             if watch.asked:
                 return EXIT_STOPPED
     except Stopped as stopped:

@@ -4,57 +4,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-import transformers
-from transformers import PreTrainedModel
 
-from dcpt.core import files
 from dcpt.core.run_record import RunRecord
-from dcpt.core.run_spec import SCHEMA_VERSION, RunSpec, from_dict
 from dcpt.cost.flops import training_flops_per_token
 from dcpt.train import checkpoint
+from dcpt.train.band import LiveBand, report_checks
 from dcpt.train.checkpoint import Progress
-from dcpt.train.evaluate import Measurement, evaluate, read_heldout
-from dcpt.train.failure import Diverged, Stopped
-from dcpt.train.inputs import open_corpora, open_mixture
-from dcpt.train.journal import Journal
+from dcpt.train.evaluate import Measure, Measurement, evaluate, measure_losses, read_heldout
+from dcpt.train.failure import Diverged, Stopped, refuse_divergence
+from dcpt.train.inputs import open_corpora, open_mixture, read_spec
+from dcpt.train.interpolation import Interpolator
+from dcpt.train.journal import LOG_EVERY, Journal
+from dcpt.train.micro_batch import MicroBatch
 from dcpt.train.model import count_parameters, head_size
+from dcpt.train.objective import Objective
 from dcpt.train.optimizer import clip_gradients, make_optimizer, set_rate
+from dcpt.train.outcome import make_record
 from dcpt.train.processor import Processor
 from dcpt.train.reweighting import advance_history, find_history
+from dcpt.train.spike import Spike, SpikeWatch, begin_again, with_data_order
 from dcpt.train.start import start_network
 
 Report = Callable[[dict[str, Any]], None]
 Stop = Callable[[], Literal["save", "leave"] | None]
-
-LOG_EVERY = 10
-"""Steps between rows on the training loss."""
 
 PROGRESS_SECONDS = 0.5
 """Least time between two progress events."""
 
 KEPT_WHILE_RUNNING = 2
 """Checkpoints of a running run: the newest, and the one before should the newest be damaged."""
-
-
-def read_spec(run_dir: Path) -> RunSpec:
-    """The spec of a run's folder.
-
-    Raises
-    ------
-    DataError, ConfigError
-        When ``spec.json`` is absent or damaged.
-    """
-    path = run_dir / "spec.json"
-    document = files.read_json(path, "a run spec", SCHEMA_VERSION)
-    document.pop("schema_version")
-    return from_dict(RunSpec, document, str(path))
 
 
 def run(
@@ -93,14 +76,16 @@ def run(
     record = RunRecord.load(run_dir)
     if record is not None and record.status == "finished":
         return record
-    return _Unit(run_dir, processor, report, stop).run()
+    return Unit(run_dir, processor, report, stop).run()
 
 
-class _Unit:
+class Unit:
+    """A run in progress, set up as `run` is told: its network, optimizer and data, and what is due when."""
+
     def __init__(self, run_dir: Path, processor: Processor, report: Report, stop: Stop) -> None:
         self.clock = time.monotonic()
         self.run_dir, self.processor, self.report, self.stop = run_dir, processor, report, stop
-        self.spec = spec = read_spec(run_dir)
+        self.spec = spec = with_data_order(run_dir, read_spec(run_dir))
         root = run_dir.parent.parent
         self.corpora = open_corpora(root, spec)
         self.steps, self.first = spec.schedule.steps, spec.first_step
@@ -116,9 +101,14 @@ class _Unit:
         source = self._optimizer_source(root, own)
         if source is not None:
             checkpoint.load_optimizer(source, self.network, self.optimizer)
+        self.interpolator = Interpolator(self.network, self.optimizer, spec.optimizer.interpolation)
+        self.objective = Objective(self.network, processor, spec.optimizer.tilt)
         self.attempts = self.journal.rewind(own.step if own else None)
         if self.history is not None and own is None:
             self.journal.log_mixture(self.first, self.history)
+        self.micro_batch = MicroBatch(spec.batch, self.journal.micro_batch)
+        self.spikes = SpikeWatch(spec, self.journal)
+        self.band = LiveBand(run_dir, self.journal)
         self.parameters = count_parameters(self.network)
         config = self.network.config
         self.flops_per_step = spec.tokens_per_step * training_flops_per_token(
@@ -128,74 +118,98 @@ class _Unit:
             spec.context,
             head_size(self.network),
         )
-        self.before = self.progress.seconds
-        self.told = 0.0
+        self.before, self.sharing, self.packed = self.progress.seconds, 1, 1
+        self.measure: Measure = measure_losses
+        self.told = self.span = self.rate = 0.0  # training time and speed since the last row
+        self.mark = self.progress.step
 
     def run(self) -> RunRecord:
-        spec, done = self.spec, self.progress.step
-        self._tell("started", step=done, steps=self.steps)
+        """Train to the end."""
         try:
-            if self.steps == 0 and spec.start is None and not checkpoint.list_steps(self.run_dir):
-                self._evaluate(0)
-                self._save(0)
-            self._train(done)
+            self.begin()
+            self.train(self.steps)
+        except Spike as spike:
+            if begin_again(self.run_dir, self.spec, self.journal, spike):
+                return Unit(self.run_dir, self.processor, self.report, self.stop).run()
+            return self.finish("abandoned", str(spike), self.progress.step)
         except Diverged as error:
-            return self._finish("abandoned", str(error), self.progress.step)
-        return self._finish("finished", "", self.steps)
+            return self.finish("abandoned", str(error), self.progress.step)
+        return self.finish("finished", self.journal.earlier_attempt, self.steps)
 
-    def _train(self, done: int) -> None:
-        span, rate = 0.0, 0.0  # training time and speed since the last row
-        mark = done
-        for step in range(done + 1, self.steps + 1):
+    def begin(self) -> None:
+        """Say that the run starts; measure a base that has no step to train."""
+        self._tell("started", step=self.progress.step, steps=self.steps)
+        if self.steps == 0 and self.spec.start is None and not checkpoint.list_steps(self.run_dir):
+            self._evaluate(0)
+            self.save(0)
+
+    def train(self, until: int) -> None:
+        """Take the steps up to `until`."""
+        for step in range(self.progress.step + 1, until + 1):
             self._stop_if_asked(step - 1)
             began = time.perf_counter()
             loss, norm = self._step(step)
-            span += time.perf_counter() - began
-            last = step == self.steps
-            if step % LOG_EVERY == 0 or last:
-                rate = (step - mark) * self.spec.tokens_per_step / span
-                self.journal.log_training(step, loss, norm, rate)
-                span, mark = 0.0, step
-            due = last or self._is_due(step)
-            if due:
-                self._evaluate(step)
-            if due or step in self.spec.keep:
-                self._save(step)
-            now = time.monotonic()
-            if due or now - self.told >= PROGRESS_SECONDS:
-                speed = rate or (step - mark) * self.spec.tokens_per_step / span
-                self.told = now
-                self._tell(
-                    "progress", step=step, steps=self.steps, loss=loss, tokens_per_second=round(speed, 1)
-                )
+            self.after_step(step, loss, norm, time.perf_counter() - began)
+
+    def after_step(self, step: int, loss: float, norm: float, seconds: float) -> None:
+        """Log, evaluate, save and report what is due after an optimizer step that took so many seconds.
+
+        Raises
+        ------
+        Diverged
+            When a held-out loss is not finite, or the training loss has spiked.
+        """
+        self.progress = self._at(step)
+        self.span += seconds
+        last = step == self.steps
+        if step % LOG_EVERY == 0 or last:
+            self.rate = (step - self.mark) * self.spec.tokens_per_step / self.span
+            self.journal.log_training(step, loss, norm, self.rate)
+            self.spikes.look(step, loss)
+            self.span, self.mark = 0.0, step
+        due = last or self.is_due(step)
+        if due:
+            self._evaluate(step)
+        if due or step in self.spec.keep:
+            self.save(step)
+        now = time.monotonic()
+        if due or now - self.told >= PROGRESS_SECONDS:
+            speed = self.rate or (step - self.mark) * self.spec.tokens_per_step / self.span
+            self.told = now
+            self._tell("progress", step=step, steps=self.steps, loss=loss, tokens_per_second=round(speed, 1))
 
     def _step(self, step: int) -> tuple[float, float]:
         """One optimizer step; the loss and the gradient norm it saw."""
         assert self.mixture is not None
         tokens = torch.from_numpy(self.mixture.batch(step)).to(self.processor.device, non_blocking=True)
-        loss = _mean_loss(self.network, self.processor, tokens)
-        loss.backward()
+        self.objective.begin(tokens)
+        rows = self.micro_batch.rows
+        loss = self.micro_batch.backward(self.network, tokens, self.objective)
+        if self.micro_batch.rows != rows:
+            self.journal.log_micro_batch(step, self.micro_batch.rows)
         norm = clip_gradients(self.network, self.spec.optimizer.clip)
-        values = torch.stack((loss.detach(), norm)).tolist()
-        if not np.isfinite(values).all():
-            what, value = ("loss", values[0]) if not np.isfinite(values[0]) else ("gradient norm", values[1])
-            raise Diverged(f"diverged: the training {what} is {value} at step {step}")
+        values = torch.stack((loss, norm)).tolist()
+        refuse_divergence(step, *values)
         set_rate(self.optimizer, float(self.journal.rates[step - 1]))
         self.optimizer.step()
+        self.interpolator.after_step(step)
         self.optimizer.zero_grad(set_to_none=True)
-        self.progress = self._at(step)
         return values[0], values[1]
 
     def _evaluate(self, step: int) -> None:
         plan = self.spec.evaluation
         whole = plan.dense_sequences is None or step in plan.ends
-        measurements = evaluate(self.network, self.processor, self.heldout, plan.dense_sequences, whole)
+        measurements = evaluate(
+            self.network, self.processor, self.heldout, plan.dense_sequences, whole, self.measure
+        )
         for item in measurements:
             if not np.isfinite((item.value, item.sem)).all():
                 raise Diverged(
                     f"diverged: the held-out loss on {item.eval_set} is {item.value} at step {step}"
                 )
         self.journal.log_evaluation(step, measurements, self._r_seen(step) or 0.0)
+        for event in report_checks(self.journal, self.band.check(step, measurements)):
+            self.report({"run_id": self.run_dir.name, **event})
         if self.history is not None:
             self._reweight(step, measurements)
 
@@ -206,14 +220,17 @@ class _Unit:
         if self.history.segments != segments:
             self.mixture = open_mixture(self.corpora, self.spec, self.history)
             self.journal.log_mixture(step, self.history)
+            self.spikes.forget()
 
-    def _save(self, step: int) -> None:
+    def save(self, step: int) -> None:
+        """Write a checkpoint, and remove those that are no longer needed."""
         self.progress = self._at(step)
         optimizer = self.optimizer if step > 0 else None
         checkpoint.save_checkpoint(self.run_dir, self.progress, self.network, optimizer)
         checkpoint.thin_out(self.run_dir, self.spec.keep, KEPT_WHILE_RUNNING)
 
-    def _is_due(self, step: int) -> bool:
+    def is_due(self, step: int) -> bool:
+        """Whether an evaluation is asked for after `step` steps."""
         plan = self.spec.evaluation
         return (plan.every > 0 and step % plan.every == 0) or step in plan.also_at or step in plan.ends
 
@@ -221,12 +238,22 @@ class _Unit:
         wish = self.stop()
         if wish is None:
             return
-        if wish == "save" and step > self.first and step not in checkpoint.list_steps(self.run_dir):
-            self._save(step)
+        if wish == "save":
+            self.save_before_stop(step)
         raise Stopped(f"stopped after step {step}")
 
+    def save_before_stop(self, step: int) -> None:
+        """Write a checkpoint unless there is one of this step, or nothing was done."""
+        if step > self.first and step not in checkpoint.list_steps(self.run_dir):
+            self.save(step)
+
+    def share_time(self, sharing: int) -> None:
+        """From now on the time is that of so many runs, and each has an equal part of it."""
+        self.before = self._at(self.progress.step).seconds
+        self.clock, self.sharing = time.monotonic(), sharing
+
     def _at(self, step: int) -> Progress:
-        seconds = self.before + time.monotonic() - self.clock
+        seconds = self.before + (time.monotonic() - self.clock) / self.sharing
         return Progress(step, seconds, self.flops_per_step * (step - self.first), self.history)
 
     def _r_seen(self, step: int) -> float | None:
@@ -239,29 +266,20 @@ class _Unit:
         start = self.spec.start
         if own is not None:
             return checkpoint.checkpoint_folder(self.run_dir, own.step) if own.step < self.steps else None
-        if start is not None and start.mode == "continue":
+        if start is not None and (start.mode == "continue" or start.optimizer == "restored"):
             return checkpoint.checkpoint_folder(root / "runs" / start.run_id, start.step)
         return None
 
-    def _finish(self, status: Literal["finished", "abandoned"], reason: str, step: int) -> RunRecord:
+    def finish(self, status: Literal["finished", "abandoned"], reason: str, step: int) -> RunRecord:
+        """Write the record of a run that came to its end, and remove what nothing goes on from."""
         spec = self.spec
-        sequences = step * spec.batch
         progress = self._at(step)
-        record = RunRecord(
-            run_id=self.run_dir.name,
-            status=status,
-            reason=reason,
-            attempts=self.attempts,
-            parameters=self.parameters,
-            steps=step,
-            tokens=step * spec.tokens_per_step,
-            r_seen=self._r_seen(step),
-            epochs=self.mixture.sampler.epochs(sequences) if self.mixture is not None else {},
-            flops=progress.flops,
-            seconds=progress.seconds,
-            host=self.processor.describe(),
-            versions=_versions(),
-        )
+        host = self.processor.describe() | ({"packed": str(self.packed)} if self.packed > 1 else {})
+        host |= self.micro_batch.describe()
+        record = make_record(
+            self.run_dir.name, spec, status, reason, progress, self.mixture,
+            self.attempts, self.parameters, host,
+        )  # fmt: skip
         if status == "finished":
             if spec.kind in ("base", "run") and step not in spec.keep:
                 checkpoint.drop_optimizer(checkpoint.checkpoint_folder(self.run_dir, step), progress)
@@ -274,22 +292,3 @@ class _Unit:
 
     def _tell(self, event: str, **values: Any) -> None:
         self.report({"event": event, "run_id": self.run_dir.name, **values})
-
-
-def _mean_loss(network: PreTrainedModel, processor: Processor, tokens: torch.Tensor) -> torch.Tensor:
-    with processor.autocast():
-        logits = network(input_ids=tokens[:, :-1], use_cache=False).logits
-    return F.cross_entropy(logits.float().flatten(0, 1), tokens[:, 1:].flatten())
-
-
-def _versions() -> dict[str, str]:
-    try:
-        own = metadata.version("dcpt")
-    except metadata.PackageNotFoundError:
-        own = "not installed"
-    return {
-        "dcpt": own,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "numpy": np.__version__,
-    }

@@ -42,7 +42,8 @@ def test_the_example_gives_lines_of_a_sweep_file(docs: Path, call: Callable[...,
     assert answer.code == 0, answer.err
     entries = yaml.safe_load(answer.out)
     assert [entry["role"] for entry in entries] == ["domain"] * 3
-    assert all(Path(entry["source"]["path"]).is_file() for entry in entries)
+    paths = [Path(entry["source"]["path"]) for entry in entries]
+    assert all(path.is_absolute() and path.is_file() for path in paths)  # good in a sweep file anywhere
     assert "terms" in answer.err
     words = example_of(call("corpus", "--help"))
     assert call(*words).code == 2  # they are there already
@@ -56,6 +57,7 @@ def test_the_example_gives_lines_of_a_sweep_file(docs: Path, call: Callable[...,
     [
         (("absent.jsonl",), 3, "absent.jsonl: no such file or folder"),
         (("docs.jsonl", "--clusters", "3", "--merge", "0.1"), 2, "wanted one of them"),
+        (("docs.jsonl", "--tokenizer", "tokenizers/mine"), 3, "there is no folder tokenizers/mine"),
         (("docs.jsonl", "--embed", "nowhere"), 2, "no folder of a transformers model"),
         (("docs.jsonl", "--column", "body"), 3, "no column 'body'"),
         (("docs.jsonl", "--tokenizer", "nowhere"), 3, "there is no folder nowhere"),

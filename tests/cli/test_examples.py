@@ -42,7 +42,7 @@ def example_of(text: str) -> list[str]:
 
 
 def test_every_command_is_looked_at() -> None:
-    assert len(ALL) == 1 + 14 + 5 + 1 + 1 + 1
+    assert len(ALL) == 1 + 14 + 6 + 1 + 1 + 1
 
 
 @pytest.mark.parametrize("words", ALL, ids=lambda words: "-".join(words) or "dcpt")
@@ -90,6 +90,9 @@ def test_sweep_run_and_status(trained: Path, example: Callable[..., Any]) -> Non
     assert [line.split() for line in lines] == [
         ["size", "finished"], ["a", "7"], ["b", "7"], ["c", "7"], ["t", "1"],
     ]  # fmt: skip
+    shown = example("sweep", "mirror").out
+    assert shown.startswith("experiments/mine/runs/mirror/tensorboard: ")
+    assert len(list((trained / "runs" / "mirror" / "tensorboard").iterdir())) == 22
 
 
 def test_ingest_csv(folder: Path, losses: Path, example: Callable[..., Any]) -> None:
@@ -104,7 +107,8 @@ def test_from_losses_to_a_page(
     losses: Path, trained: Path, synthetic: ModuleType, example: Callable[..., Any]
 ) -> None:
     """Fit, plan, launch and report, each on what the one before it wrote."""
-    assert "chinchilla on domain" in example("fit").out
+    told = example("fit").out
+    assert all(f"  {law} " in told for law in ("d-cpt", "chinchilla"))
     assert "r*" in example("plan").out
     answer = example("launch")
     assert answer.out.startswith("launch: t (N = 1M), 2M tokens at r = ")

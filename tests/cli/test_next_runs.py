@@ -64,3 +64,36 @@ def test_mistakes(call: Callable[..., Any], fits: Path, words: tuple[str, ...], 
     assert (answer.code, answer.out) == (code, "")
     assert said in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_advised_runs_are_written_as_sweep_files(call: Callable[..., Any], fits: Path, sweep: Path) -> None:
+    own = prepare(sweep)
+    sizes = [rung.N for name, rung in own.design.rungs.items() if name in ("a", "b")]
+    lines = [f"{N},320+640,{r}" for N in sizes for r in (0.5, 0.7)]
+    Path("runs.csv").write_text("\n".join(["N,D,r", *lines, f"{sizes[0]},640,0.5"]) + "\n")
+    flags = ("--candidates", "runs.csv", "--sweep", str(sweep), "--at", "N=1M,D=2M", "--least-shrink", "0")
+    answer = call("next", "fits/mine", *flags, "--keep", "general <= -3%", "--write", "more", "--json")
+    assert answer.code == 0, answer.err
+    cells = [cell for offer in answer.document["batch"] for run in [offer["runs"]] for cell in run]
+    assert cells
+    assert not answer.document["stop"]
+    found = set()
+    for path in answer.document["written"]:
+        made = prepare(path)
+        # Bases are the same runs as the sweep's: what is trained is not trained again.
+        assert {made.design.bases[name] for name in made.design.bases} <= set(own.design.bases.values())
+        for size in made.spec.model.sizes:
+            N = made.design.rungs[size.name].N
+            found |= {(float(N), r, tuple(made.spec.cpt.budgets)) for r in made.spec.cpt.ratios}
+    assert found == {(cell["N"], cell["r"], tuple(cell["budgets"])) for cell in cells}
+    again = call("next", "fits/mine", *flags, "--keep", "general <= -3%", "--write", "more")
+    assert (again.code, "is there already" in again.err) == (2, True)
+
+
+def test_runs_are_bought_for_less_regret_too(call: Callable[..., Any], fits: Path) -> None:
+    document = call(*AT, "--metric", "regret", "--json").document
+    gains = [offer["gain_per_flop"] * offer["flops"] for offer in document["ranking"]]
+    regret = document["regret"]
+    assert document["metric"] == "regret"
+    assert gains[0] == pytest.approx(regret - document["ranking"][0]["regret"], rel=0.05, abs=1e-6)
+    assert call(*AT, "--metric", "luck").code == 2

@@ -182,3 +182,79 @@ def test_a_target_outside_the_fitted_range_is_flagged_and_refused_under_strict(
     assert (answer.code, "2.0 times above the fitted range" in answer.out) == (0, True)
     assert "Supported" in answer.out
     assert call("plan", "sound", *outside, "--strict").code == 5
+
+
+def test_what_if_flags_what_lies_outside_and_strict_refuses_it(
+    folder: Path, call: Callable[..., Any], synthetic: ModuleType
+) -> None:
+    synthetic.fits(spread=0.001, noise=0.001, held_out=0.002).save(folder / "sound")
+    asked = ("--at", "N=0.5M,D=1M", "--keep", "general <= 3.37", "--sweep", "D", "--values")
+    assert call("plan", "sound", *asked, "0.5M,1M", "--strict").code == 0
+    answer = call("plan", "sound", *asked, "1M,2.6M")
+    assert (answer.code, answer.out.splitlines()[2].split()[-1]) == (0, "outside")
+    assert answer.out.splitlines()[-1].endswith("D 2x")
+    assert call("plan", "sound", *asked, "1M,2.6M", "--strict").code == 5
+    rows = call("plan", "sound", *asked, "1M,2.6M", "--json").document["rows"]
+    assert [row["outside"] for row in rows] == ["", "D 2x"]
+
+
+def test_what_if_says_which_limits_cannot_be_kept(fits: Path, call: Callable[..., Any]) -> None:
+    at = ("--at", "N=1M,D=2M", "--sweep")
+    some = call("plan", "fits/mine", *at, "keep", "--values", "-30%,+5%")
+    assert (some.code, "keep = general <= -30%: no domain share between" in some.err) == (0, True)
+    assert "the nearest that can be kept: 'general <= " in some.err
+    assert call("plan", "fits/mine", *at, "keep", "--values", "-30%,+5%", "--strict").code == 5
+    for axis, values in (("r", "0.2,0.5"), ("D", "1M,2M"), ("N", "1M,2M")):
+        none = call("plan", "fits/mine", *at, axis, "--values", values, "--keep", "general <= -30%")
+        assert (none.code, "no domain share between" in none.err) == (4, True), none.err
+        assert len(none.out.strip().splitlines()) == 5  # the table all the same
+    document = call("plan", "fits/mine", *at, "D", "--keep", "general <= -30%", "--json").document
+    assert len(document["unreachable"]) == len(document["rows"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("axis", "at", "keep", "values"),
+    [
+        ("N", "D=2M", ("--keep", "general <= +5%"), "0.5M,1M"),
+        ("D", "N=1M", ("--keep", "general <= +5%"), "1M,2M"),
+        ("keep", "N=1M,D=2M", (), "+5%,+6%"),
+    ],
+)
+def test_what_is_swept_need_not_be_asked_for(
+    fits: Path, call: Callable[..., Any], axis: str, at: str, keep: tuple[str, ...], values: str
+) -> None:
+    sweep = ("--sweep", axis, "--values", values, "--json")
+    answer = call("plan", "fits/mine", "--at", at, *keep, *sweep)
+    assert answer.code == 0, answer.err
+    whole = call("plan", "fits/mine", *AT, *sweep).document
+    assert answer.document["rows"] == whole["rows"]
+    assert answer.document["objective"][axis] is None
+    text = call("plan", "fits/mine", "--at", at, *keep, *sweep[:-1]).out
+    assert ("any number of" in text.splitlines()[0]) == (axis != "keep")
+    bare = call("plan", "fits/mine", "--at", at, *keep, "--sweep", axis)
+    assert (bare.code, f"{axis} is swept, and neither" in bare.err) == (2, True)
+
+
+def test_the_front_is_printed_where_it_is_asked_for(fits: Path, call: Callable[..., Any]) -> None:
+    plain = call("plan", "fits/mine", *AT)
+    front = call("plan", "fits/mine", *AT, "--front", "--force")
+    assert front.code == 0, front.err
+    assert front.out.startswith(plain.out.rstrip("\n"))
+    table = front.out[len(plain.out) :].strip().splitlines()
+    assert table[0] == "Pareto front of 1M parameters on 2M tokens, nats per token:"
+    domain = [float(line.split()[1]) for line in table[2:]]
+    assert domain == sorted(domain)
+    assert len(domain) >= 10
+    refused = call("plan", "fits/mine", *AT, "--front", "--sweep", "r")
+    assert (refused.code, "--front" in refused.err) == (2, True)
+
+
+def test_a_limit_that_cannot_be_meant_is_refused_or_doubted(fits: Path, call: Callable[..., Any]) -> None:
+    """The per cent forgotten; the point forgotten."""
+    at = ("plan", "fits/mine", "--at", "N=1M,D=2M", "--keep")
+    answer = call(*at, "general <= +2")
+    assert (answer.code, "perhaps 'general <= +2%' was meant" in answer.out) == (0, True)
+    assert call(*at, "general <= +2", "--strict", "--force").code == 5
+    for words in (("general <= +2%", "--general-now", "331"), ("general <= 240",)):
+        answer = call(*at, *words, "--force")
+        assert (answer.code, "hint: perhaps" in answer.err) == (2, True), answer.err

@@ -58,11 +58,32 @@ def mine(folder: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are trained in this process: three rounds start three workers, and each loads torch."""
+    pytest.importorskip("torch")
+
+    def execute(root: Path, specs: Any, work: Any, *options: Any, **more: Any) -> Any:
+        from dcpt.run import store
+        from dcpt.run.conductor import Outcome
+        from dcpt.train.processor import prepare_processor
+        from dcpt.train.unit import run
+
+        processor = prepare_processor("cpu", threads=1)
+        records = [run(store.write_spec(root, spec), processor) for spec in specs]
+        return Outcome([record.run_id for record in records if record.status == "finished"])
+
+    monkeypatch.setattr("dcpt.sweep.run_sweep.execute", execute)
+    monkeypatch.setattr("dcpt.plan.mixtures.propose.DRAWS", 32)
+
+
+@pytest.mark.usefixtures("trained_here")
 def test_three_rounds_from_the_file_to_an_answer(mine: Path, call: Callable[..., Any]) -> None:
     words = shlex.split(call("sweep", "rounds", "--help").out.rpartition("Example:\n")[2])[1:]
     assert words == ["sweep", "rounds", "experiments/mine", "--rounds", "8,4"]
     planned = call(*words, "--dry-run", "--json").document
     assert [len(planned["mixtures"]), planned["counts"]] == [8, [8, 4]]
+    assert [planned["minimise"], planned["keep"]] == ["domain", []]
     assert not (mine / "runs").exists()
     three = [
         *words[:-1],
@@ -107,8 +128,11 @@ def test_three_rounds_from_the_file_to_an_answer(mine: Path, call: Callable[...,
         (("--rounds", "8,0"), 2, "wanted the mixtures of each round"),
         (("--rounds", "8", "--minimise", "lwa"), 2, "did you mean 'law'"),
         (("--rounds", "8", "--keep", "rivr <= +2%"), 2, "did you mean 'river'"),
+        (("--rounds", "8", "--minimise", "lwa", "--dry-run"), 2, "did you mean 'law'"),
+        (("--rounds", "8", "--keep", "general < 3", "--dry-run"), 2, "wanted a limit on a target"),
+        (("--rounds", "4,8", "--dry-run"), 2, "wanted at least 6, from which a predictor can be chosen"),
         (("--rounds", "8", "--max-hours", "0"), 6, "the limit is 0"),
-        (("--rounds", "8", "--top", "3"), 2, "top is for the acquisition climb"),
+        (("--rounds", "8", "--top", "3"), 2, "it is for the way 'top'"),
     ],
 )
 def test_mistakes(mine: Path, call: Callable[..., Any], words: tuple[str, ...], code: int, said: str) -> None:

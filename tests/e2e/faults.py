@@ -35,7 +35,9 @@ def _with_fault(source, target, **options):
     if _kind == "kill-worker":
         os.kill(os.getpid(), signal.SIGKILL)
     _replace(source, target, **options)
-    os.kill(os.getppid(), {"kill-parent": signal.SIGKILL, "interrupt-parent": signal.SIGINT}[_kind])
+    guard = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
+    supervisor = int(guard.rpartition(")")[2].split()[1])
+    os.kill(supervisor, {"kill-parent": signal.SIGKILL, "interrupt-parent": signal.SIGINT}[_kind])
 
 
 os.replace = _with_fault

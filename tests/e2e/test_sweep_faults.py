@@ -24,7 +24,7 @@ from dcpt.core.errors import DataError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.run_record import RunRecord
 from dcpt.run import local, store
-from dcpt.run.local import execute
+from dcpt.run.execute import execute
 from dcpt.run.lock import only_runner
 from dcpt.sweep.collect import collect
 from dcpt.sweep.expand import target_run

@@ -16,7 +16,7 @@ from tiny_text import tiny_document, write_sweep
 from dcpt.core.errors import ConfigError
 from dcpt.core.run_record import RunRecord
 from dcpt.run import store
-from dcpt.run.local import execute
+from dcpt.run.execute import execute
 from dcpt.sweep import count
 from dcpt.sweep.prepare import prepare
 

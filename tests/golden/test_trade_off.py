@@ -24,7 +24,7 @@ class InterpolatedFit:
     """A stand-in for a fit: the measured table itself, linear between its rows, without draws."""
 
     law = SimpleNamespace(name="table", inputs=("N", "D", "s"), hash="table", names=(), sees_mixture=True)
-    status, warnings, holdouts, mae = "converged", (), (), 0.0
+    status, warnings, holdouts, mae, residual_sigma = "converged", (), (), 0.0, 0.0
     ranges = {"N": (1.8e9, 1.8e9), "D": (1e10, 1e10), "r": (0.9, 0.99)}  # noqa: RUF012
     draws, resamples = np.empty((0, 0)), np.empty(0, dtype=int)
     metric, unit = "loss", "nats_per_token"

@@ -41,8 +41,8 @@ class Choice:
     tried : tuple of Tried
         Best first, by held-out mean absolute error in standard deviations of the losses.
     chosen : MixtureScore
-        Scores of the calibrated average on held-out runs. Its weights and its calibration saw these runs,
-        a handful of numbers from hundreds of errors; the predictors did not.
+        Scores of the average on held-out runs. Its weights saw these runs, a handful of numbers from hundreds
+        of errors; the predictors did not, and the coverage is that of intervals calibrated on other folds.
     way : str
         How the predictors are combined (`dcpt.fit.mixtures.combine.WAYS`).
     folds : int

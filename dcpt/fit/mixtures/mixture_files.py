@@ -18,7 +18,7 @@ from dcpt.ingest.drop_report import DropReport
 SHARE, LOSS = "share:", "loss:"
 """Prefixes of the columns of one table by default."""
 
-INDEX = "index"
+INDEX, RUN_ID = "index", "run_id"
 
 
 def read_mixtures(
@@ -41,7 +41,8 @@ def read_mixtures(
     shares, losses : str or mapping
         For one file: prefix of the columns, or the columns themselves with the names they stand for.
     index : str, optional
-        Column of run names: ``index`` by default, where it is there (a folder must have it).
+        Column of run names: ``index`` by default, else ``run_id``, where one is there (a folder must have
+        the first).
     columns : mapping, optional
         For one file: column to ``N``, ``D`` or ``seed``; by default columns of these names.
 
@@ -61,11 +62,22 @@ def read_mixtures(
     if path.is_dir():
         return _read_folder(path, part, index or INDEX)
     frame = read_frame(path, "a table of mixtures")
-    where = str(path)
+    return mixtures_of_frame(frame, shares, losses, index, columns, str(path))
+
+
+def mixtures_of_frame(
+    frame: pd.DataFrame,
+    shares: str | Mapping[str, str] = SHARE,
+    losses: str | Mapping[str, str] = LOSS,
+    index: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    where: str = "table of mixtures",
+) -> tuple[MixtureTable, DropReport]:
+    """As `read_mixtures`, of a frame with a row per run."""
     found_shares = _columns(frame, shares, "share", where)
     found_losses = _columns(frame, losses, "loss", where)
-    if index is None and INDEX in frame:
-        index = INDEX
+    if index is None:
+        index = next((name for name in (INDEX, RUN_ID) if name in frame), None)
     if columns is None:
         columns = {name: name for name in SIZES if name in frame and frame[name].notna().all()}
     unknown = [name for name in columns.values() if name not in SIZES]
@@ -91,7 +103,8 @@ def align(table: MixtureTable, like: MixtureTable) -> MixtureTable:
             there = table.where if odd[0] in mine else like.where
             raise DataError(f"{there}: {what} {odd[0]!r} is not in the other table; wanted the same {what}.")
     columns = [table.corpora.index(name) for name in like.corpora]
-    moved = replace(table, corpora=like.corpora, shares=table.shares[:, columns])
+    sides = None if table.sides is None else tuple(table.sides[column] for column in columns)
+    moved = replace(table, corpora=like.corpora, shares=table.shares[:, columns], sides=sides)
     return moved.only(like.targets)
 
 

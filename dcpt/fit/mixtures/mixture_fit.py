@@ -47,6 +47,14 @@ class MixtureFit:
         Hash of the table that was fitted.
     seed : int
         Seed of folds and subsamples.
+    sides : tuple of str, length p, optional
+        Side of each corpus, ``general`` or ``domain``, where the table says it.
+    base : ndarray, shape (k,), optional
+        Loss on each target before continual pre-training, where the table says it.
+    N, D : float, optional
+        Size and training tokens of the runs, where they are known and one.
+    keep : tuple of str
+        Limits that the sweep's target asks for; a plan keeps them unless it is asked to keep others.
     """
 
     corpora: tuple[str, ...]
@@ -60,6 +68,11 @@ class MixtureFit:
     warnings: tuple[str, ...]
     fingerprint: str
     seed: int
+    sides: tuple[str, ...] | None = None
+    base: Array | None = None
+    N: float | None = None
+    D: float | None = None
+    keep: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

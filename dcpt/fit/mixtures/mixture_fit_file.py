@@ -11,6 +11,7 @@ import numpy as np
 
 from dcpt.core.errors import DataError
 from dcpt.core.files import read_json
+from dcpt.core.symbols import ROLES
 from dcpt.fit.mixtures.choice import Choice, Tried
 from dcpt.fit.mixtures.mixture_fit import MixtureFit
 from dcpt.fit.mixtures.predictor_file import predictor_from_dict
@@ -35,6 +36,11 @@ def mixture_fit_to_dict(fit: MixtureFit) -> dict[str, Any]:
         "seed": fit.seed,
         "shares": fit.shares.tolist(),
         "losses": fit.losses.tolist(),
+        "sides": None if fit.sides is None else list(fit.sides),
+        "base": None if fit.base is None else fit.base.tolist(),
+        "N": fit.N,
+        "D": fit.D,
+        "keep": list(fit.keep),
         "parts": [part.to_dict() for part in fit.parts],
     }
 
@@ -79,6 +85,7 @@ def mixture_fit_from_dict(document: Mapping[str, Any], where: str) -> MixtureFit
             warnings=tuple(map(str, document["warnings"])),
             fingerprint=str(document["fingerprint"]),
             seed=int(document["seed"]),
+            **_of_a_sweep(document),
         )
     except KeyError as error:
         raise DataError(f"{where}: field {error.args[0]!r} of a fit of mixtures is missing.") from None
@@ -91,9 +98,24 @@ def mixture_fit_from_dict(document: Mapping[str, Any], where: str) -> MixtureFit
         raise DataError(f"{where}: weights do not fit {len(fit.parts)} predictors and {targets} targets.")
     if fit.shares.ndim != 2 or fit.shares.shape[1] != width or fit.losses.shape != (len(fit.shares), targets):
         raise DataError(f"{where}: shares and losses do not fit {width} corpora and {targets} targets.")
+    if fit.sides is not None and (len(fit.sides) != width or not set(fit.sides) <= set(ROLES)):
+        raise DataError(f"{where}: sides do not fit {width} corpora.")
+    if fit.base is not None and fit.base.shape != (targets,):
+        raise DataError(f"{where}: base losses do not fit {targets} targets.")
     if any((part.corpora, part.targets) != (fit.corpora, fit.targets) for part in fit.parts):
         raise DataError(f"{where}: a predictor was fitted to other corpora or targets than the fit names.")
     return fit
+
+
+def _of_a_sweep(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit to a sweep's runs knows besides; files of older versions lack it."""
+    sides, base = document.get("sides"), document.get("base")
+    return {
+        "sides": None if sides is None else tuple(map(str, sides)),
+        "base": None if base is None else np.array(base, dtype=np.float64),
+        **{name: None if (has := document.get(name)) is None else float(has) for name in ("N", "D")},
+        "keep": tuple(map(str, document.get("keep", ()))),
+    }
 
 
 def _tried(item: Mapping[str, Any]) -> Tried:

@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from dcpt.core.cells import as_numbers
 from dcpt.core.errors import DataError
 from dcpt.core.mixture_table import MixtureTable
+from dcpt.core.symbols import ROLES
 from dcpt.ingest.drop_report import DropReport
 
 Array = NDArray[np.float64]
+
+SIDE, BASE = "side:", "base:"
+"""What columns begin with that name the side of a corpus, and the loss before continual pre-training on a
+target; taken where every corpus, or every target, has one."""
 
 
 def mixtures_from_frame(
@@ -43,7 +48,8 @@ def mixtures_from_frame(
     Returns
     -------
     MixtureTable, DropReport
-        Runs that miss a loss are left out and counted; a missing share is refused.
+        With sides of the corpora (columns ``side:NAME``) and losses of the bases (``base:NAME``), where the
+        frame has them for all. Runs that miss a loss are left out and counted; a missing share is refused.
 
     Raises
     ------
@@ -73,7 +79,13 @@ def mixtures_from_frame(
             + (f"; column {empty[0]!r} is empty." if empty else "."),
             hint="leave the empty columns out",
         )
-    ignored = tuple(str(name) for name in frame if name not in wanted)
+    sides, base = _sides(frame, list(shares.values()), where), None
+    if all(BASE + name in frame for name in losses.values()):
+        before = _matrix(frame, [BASE + name for name in losses.values()], names, where)[kept]
+        base = None if np.isnan(before).any() else before
+    more = [] if sides is None else [SIDE + name for name in shares.values()]
+    more += [] if base is None else [BASE + name for name in losses.values()]
+    ignored = tuple(str(name) for name in frame if name not in {*wanted, *more})
     dropped = {"a loss is missing": int((~kept).sum())} if not kept.all() else {}
     table = MixtureTable(
         corpora=tuple(shares.values()),
@@ -81,10 +93,28 @@ def mixtures_from_frame(
         shares=_matrix(frame, list(shares), names, where)[kept],
         losses=values[kept],
         index=tuple(name for name, keep in zip(names, kept, strict=True) if keep),
+        sides=sides,
+        base=base,
         where=where,
         **{symbol: _numbers(frame[own], names, where)[kept] for own, symbol in columns.items()},
     )
     return table, DropReport(len(frame), len(table), dropped, ignored)
+
+
+def _sides(frame: pd.DataFrame, corpora: Sequence[str], where: str) -> tuple[str, ...] | None:
+    """Side of each corpus; None where a corpus has no column of it."""
+    if not all(SIDE + name in frame for name in corpora):
+        return None
+    found = []
+    for name in corpora:
+        told = {str(value) for value in frame[SIDE + name].dropna()}
+        if len(told) != 1 or not told <= set(ROLES):
+            raise DataError(
+                f"{where}: column {SIDE + name!r} holds {', '.join(sorted(told)) or 'nothing'}; "
+                f"wanted {' or '.join(ROLES)}, the same in every row."
+            )
+        found.append(told.pop())
+    return tuple(found)
 
 
 def _run_names(frame: pd.DataFrame, index: str | None, where: str) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ LEVEL = 0.9
 NORMAL = 1.6448536269514722
 """Half width of the 90 % interval of a normal variable, in standard deviations."""
 
+FLAT = 1e-6
+"""Standard deviation, relative to the mean, up to which losses do not vary: what a table's digits lose."""
+
 TAIL, LEAST_TAIL = 0.1, 5
 """Share of the runs, and the fewest, that count as those predicted best."""
 
@@ -29,7 +32,8 @@ class MixtureScore:
     mae : float
         Mean absolute error, in the unit of the losses.
     r2 : float
-        1 - squared error over the losses' scatter around their mean.
+        1 - squared error over the losses' scatter around their mean, over the targets that vary; 0 where
+        none does.
     spearman : float
         Rank correlation.
     regret : float
@@ -59,13 +63,15 @@ def score(predicted: Array, sd: Array, measured: Array) -> MixtureScore:
     """Score predictions of shape (n, k) with the standard deviations of new runs, shape (n, k)."""
     error = predicted - measured
     scatter = ((measured - measured.mean(axis=0)) ** 2).sum(axis=0)
+    varies = ~flat_targets(measured)
+    explained = 1 - (error**2).sum(axis=0)[varies] / scatter[varies]
     columns = np.arange(measured.shape[1])
     tail = min(max(LEAST_TAIL, round(TAIL * len(measured))), len(measured))
     best = np.argsort(predicted, axis=0)[:tail]
     first = int(np.argmin(predicted.mean(axis=1)))
     return MixtureScore(
         mae=float(np.abs(error).mean()),
-        r2=float(np.mean(1 - (error**2).sum(axis=0) / np.maximum(scatter, 1e-300))),
+        r2=float(explained.mean()) if varies.any() else 0.0,
         spearman=float(
             np.mean([rank_correlation(*pair) for pair in zip(predicted.T, measured.T, strict=True)])
         ),
@@ -75,6 +81,11 @@ def score(predicted: Array, sd: Array, measured: Array) -> MixtureScore:
         coverage=float((np.abs(error) <= NORMAL * sd).mean()),
         runs=len(measured),
     )
+
+
+def flat_targets(losses: Array) -> NDArray[np.bool_]:
+    """Which targets hardly vary between runs, shape (k,), of losses (n, k): there is nothing to explain."""
+    return np.asarray(losses.std(axis=0) <= FLAT * np.abs(losses.mean(axis=0)))
 
 
 def rank_correlation(one: Array, two: Array) -> float:

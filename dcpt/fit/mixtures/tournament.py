@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import DataError, FitError
-from dcpt.core.mixture_table import MixtureTable
+from dcpt.core.mixture_table import LEAST_MIXTURES, MixtureTable
 from dcpt.fit.mixtures.additive_ridge import AdditiveRidge
 from dcpt.fit.mixtures.bimix import BimixPredictor
 from dcpt.fit.mixtures.boosted_trees import LEAST_RUNS as TREE_RUNS
 from dcpt.fit.mixtures.boosted_trees import BoostedTreesPredictor
+from dcpt.fit.mixtures.calibrate import held_coverage, stretch_of
 from dcpt.fit.mixtures.choice import Choice, Tried
 from dcpt.fit.mixtures.combine import combine
 from dcpt.fit.mixtures.contender import DRAWS, Contender, lead, race
@@ -23,7 +25,7 @@ from dcpt.fit.mixtures.mixture_fit import MixtureFit
 from dcpt.fit.mixtures.predictor import Predictor
 from dcpt.fit.mixtures.process import ProcessPredictor
 from dcpt.fit.mixtures.process_race import race_processes
-from dcpt.fit.mixtures.scores import LEVEL, NORMAL, MixtureScore, score
+from dcpt.fit.mixtures.scores import LEVEL, MixtureScore, flat_targets, score
 from dcpt.fit.paired import paired_differences
 
 Array = NDArray[np.float64]
@@ -32,14 +34,11 @@ Integers = NDArray[np.int64]
 FOLDS = 8
 """Folds over mixtures by default."""
 
-LEAST_MIXTURES, LEAST_GIVEN = 6, 4
-"""Fewer distinct mixtures cannot choose between all predictors, or between given ones."""
+LEAST_GIVEN = 4
+"""Distinct mixtures that can choose between predictors that are given."""
 
 TREE_TARGETS = 3
 """Targets that decide whether boosted trees, the slowest contender, go on."""
-
-POOLED = 60
-"""Held-out runs at which a target's own calibration weighs as much as that of all targets."""
 
 SAME_SIZE = 1.01
 """Sizes or tokens within this factor count as one."""
@@ -108,16 +107,23 @@ def choose(
         [held_sd.held.sd[held] for held_sd in (alive[place] for place in used) if held_sd.held]
     )
     sd = np.einsum("mk,mnk->nk", weights, spreads)
-    stretch = _stretch(np.abs(mean - measured) / sd)
+    ratios, mixtures = np.abs(mean - measured) / sd, table.mixtures[held]
+    stretch = stretch_of(ratios, len(np.unique(mixtures)))
+    coverage = held_coverage(ratios, fold[held], mixtures)
     parts = tuple(alive[place].fitted or alive[place].predictor.fit(table, seed) for place in used)
     tried = _tried(contenders, alive, table, combination.weights, ties)
     columns = range(len(table.targets))
     choice = Choice(
         tried=tried,
-        chosen=score(mean, sd * stretch, measured),
+        chosen=replace(score(mean, sd * stretch, measured), coverage=float(coverage.mean())),
         way=combination.way,
         folds=len(np.unique(fold)),
-        by_target=tuple(score(mean[:, [k]], (sd * stretch)[:, [k]], measured[:, [k]]) for k in columns),
+        by_target=tuple(
+            replace(
+                score(mean[:, [k]], (sd * stretch)[:, [k]], measured[:, [k]]), coverage=float(coverage[k])
+            )
+            for k in columns
+        ),
         seconds=time.perf_counter() - begin,
     )
     return MixtureFit(
@@ -132,7 +138,18 @@ def choose(
         warnings=(*warnings, *_doubts(choice.chosen, table)),
         fingerprint=table.fingerprint,
         seed=seed,
+        sides=table.sides,
+        base=None if table.base is None else table.base.mean(axis=0),
+        N=_common(table.N),
+        D=_common(table.D),
     )
+
+
+def _common(values: Array | None) -> float | None:
+    """What all runs have; None where it is not known or they differ."""
+    if values is None or values.max() > SAME_SIZE * values.min():
+        return None
+    return float(values.mean())
 
 
 def _check(table: MixtureTable, least: int) -> list[str]:
@@ -197,19 +214,6 @@ def _ties(predicted: Array, measured: Array, seed: int) -> NDArray[np.bool_]:
     return found
 
 
-def _stretch(ratios: Array) -> Array:
-    """Factor on each target's standard deviation that makes its 90 % interval hold 90 %, shape (k,).
-
-    From absolute errors over standard deviations, shape (n, k): the quantile of a target's own runs,
-    drawn towards that of all targets where runs are few.
-    """
-    rank = min(LEVEL * (1 + 1 / len(ratios)), 1.0)
-    own = np.quantile(ratios, rank, axis=0)
-    common = float(np.quantile(ratios, LEVEL))
-    weight = len(ratios) / (len(ratios) + POOLED)
-    return np.asarray(np.maximum(weight * own + (1 - weight) * common, 1e-9) / NORMAL)
-
-
 def _tried(
     contenders: Sequence[Contender],
     alive: Sequence[Contender],
@@ -244,6 +248,11 @@ def _doubts(chosen: MixtureScore, table: MixtureTable) -> list[str]:
     if chosen.r2 < 0.5:
         found.append(
             f"Held-out R2 is {chosen.r2:.2f}: mixtures explain little of the losses, or the runs are too few."
+        )
+    flat = [name for name, same in zip(table.targets, flat_targets(table.losses), strict=True) if same]
+    if flat:
+        found.append(
+            f"Losses that hardly vary, whatever the mixture, say nothing about it: {', '.join(flat)}."
         )
     several, width = int(table.mixtures.max()) + 1, len(table.corpora)
     if several <= width:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -116,28 +116,37 @@ def allocate(
         level,
     )
     ends = {"N": point.N, "r": point.r, "D": point.D, "value": point.value, **point.losses}
-    return AllocationAnswer(
-        N=point.N,
-        D=point.D,
-        r=point.r,
-        flops=cost(N) * point.D,
-        flops_per_domain_token=cost(N) / point.r if point.r > 0 else float("inf"),
-        value=point.value,
-        losses=point.losses,
-        epochs=point.epochs,
-        worth=point.worth,
-        at_budget=at_budget,
+    interval = {} if in_draws is None else spread(ends, in_draws, level)
+    doubts = (*point.caveats, *allocation_caveats(N, by_size, wanted, between, at_budget, (low, high)))
+    answer = replace(
+        point,
         draws=in_draws,
-        interval={} if in_draws is None else spread(ends, in_draws, level),
-        by_size=by_size,
+        interval=_with_budget(interval, at_budget),
         binding=binding,
         binding_name=name,
         prices=prices,
-        how=how,
-        at_decay=point.at_decay,
-        outside=point.outside,
-        caveats=(*point.caveats, *allocation_caveats(N, by_size, wanted, between, at_budget, (low, high))),
+        caveats=doubts,
     )
+    return AllocationAnswer(
+        **vars(answer),
+        flops=cost(N) * point.D,
+        flops_per_domain_token=cost(N) / point.r if point.r > 0 else float("inf"),
+        at_budget=at_budget,
+        by_size=by_size,
+        how=how,
+    )
+
+
+def _with_budget(
+    interval: Mapping[str, tuple[float, float]], at_budget: Mapping[str, tuple[float, float, float]]
+) -> dict[str, tuple[float, float]]:
+    """The intervals widened to the answers at the ends of an uncertain budget, which no draw varies."""
+    found = dict(interval)
+    for position, name in enumerate(("N", "D", "r")):
+        if name in found:
+            values = [*found[name], *(answer[position] for answer in at_budget.values())]
+            found[name] = (min(values), max(values))
+    return found
 
 
 def _flops(budget: float | tuple[float, float, float]) -> tuple[float, float, float]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dcpt.plan.caveat import Caveat, in_order
 from dcpt.plan.mixtures.compared import Compared
-from dcpt.plan.mixtures.doubt import MixtureCaveat, in_order
 from dcpt.plan.mixtures.mixture_plan import CorpusShare, HeldOutScores, TargetLoss
 from dcpt.plan.mixtures.reach import Reach
 from dcpt.plan.mixtures.setting import CENTRE, NOW, SEEN, Setting
@@ -18,6 +18,9 @@ OPEN = 0.5
 
 COVERED = (0.85, 0.97)
 """Coverage of 90 % intervals on held-out runs outside of which they are said to be off."""
+
+MANY_RUNS = 100
+"""Held-out runs below which intervals are widened on purpose, and too much coverage is no fault."""
 
 LEAST_R2 = 0.5
 """Held-out R2 below which the mixture explains little of the losses."""
@@ -35,15 +38,15 @@ def find_doubts(
     reach: Reach,
     held_out: HeldOutScores,
     infeasible: float,
-    gain: float,
+    gain: float | None,
     noise: float,
-) -> tuple[MixtureCaveat, ...]:
+) -> tuple[Caveat, ...]:
     """Every reason for doubt, the heaviest first.
 
     Parameters
     ----------
-    gain : float
-        Expected goal of the mixture in use (or the best seen) less the answer's.
+    gain : float, optional
+        Expected goal of the mixture in use (or the best seen) less the answer's; None where it breaks limits.
     noise : float
         Standard deviation of the goal between runs of one mixture.
     """
@@ -58,7 +61,7 @@ def find_doubts(
     )
 
 
-def _alike(compared: Sequence[Compared], noise: float) -> Iterator[MixtureCaveat]:
+def _alike(compared: Sequence[Compared], noise: float) -> Iterator[Caveat]:
     """A mixture in use decides about changing it; else the best of the known ones does."""
     in_use = any(item.name == NOW and item.shares is not None for item in compared)
     for item in compared:
@@ -70,18 +73,18 @@ def _alike(compared: Sequence[Compared], noise: float) -> Iterator[MixtureCaveat
             f"The {name} cannot be told from the answer: its goal differs by {item.difference:+.4f} "
             f"({item.lo:+.4f} to {item.hi:+.4f}), and single runs scatter by {noise:.4f}."
         )
-        yield MixtureCaveat("not_told_apart", "doubt" if decides else "note", message)
+        yield Caveat("not_told_apart", "doubt" if decides else "note", message)
 
 
-def _reach(reach: Reach, shares: Sequence[CorpusShare]) -> Iterator[MixtureCaveat]:
+def _reach(reach: Reach, shares: Sequence[CorpusShare]) -> Iterator[Caveat]:
     if reach.beyond:
         at = {item.corpus: item for item in shares}
         told = ", ".join(
             f"{name} {at[name].share:.3f} (seen up to {at[name].seen:.3f})" for name in reach.beyond
         )
-        yield MixtureCaveat("never_seen", "doubt", f"Shares lie beyond those of every run: {told}.")
+        yield Caveat("never_seen", "doubt", f"Shares lie beyond those of every run: {told}.")
     if reach.nearest > reach.usual:
-        yield MixtureCaveat(
+        yield Caveat(
             "far_from_runs",
             "doubt",
             f"{100 * reach.nearest:.0f} % of the tokens differ from the nearest run; 95 % of the runs have "
@@ -90,19 +93,19 @@ def _reach(reach: Reach, shares: Sequence[CorpusShare]) -> Iterator[MixtureCavea
     wide = [item for item in shares if item.hi - item.lo > OPEN]
     if wide:
         told = ", ".join(f"{item.corpus} ({item.lo:.2f} to {item.hi:.2f})" for item in wide[:3])
-        yield MixtureCaveat("shares_open", "doubt", f"The draws disagree how much is best of {told}.")
+        yield Caveat("shares_open", "doubt", f"The draws disagree how much is best of {told}.")
 
 
-def _limits(losses: Sequence[TargetLoss], infeasible: float, level: float) -> Iterator[MixtureCaveat]:
+def _limits(losses: Sequence[TargetLoss], infeasible: float, level: float) -> Iterator[Caveat]:
     if infeasible > OFTEN:
-        yield MixtureCaveat(
+        yield Caveat(
             "often_infeasible",
             "open" if infeasible > 0.5 else "doubt",
             f"In {100 * infeasible:.0f} % of the draws no mixture keeps the limits.",
         )
     for item in losses:
         if item.kept is not None and item.kept < level:
-            yield MixtureCaveat(
+            yield Caveat(
                 "limit_at_edge",
                 "note",
                 f"'{item.text}' is kept in {100 * item.kept:.0f} % of the draws; the cautious mixture keeps "
@@ -110,19 +113,19 @@ def _limits(losses: Sequence[TargetLoss], infeasible: float, level: float) -> It
             )
 
 
-def _fit(setting: Setting, held_out: HeldOutScores, gain: float) -> Iterator[MixtureCaveat]:
+def _fit(setting: Setting, held_out: HeldOutScores, gain: float | None) -> Iterator[Caveat]:
     if held_out.r2 < LEAST_R2:
-        yield MixtureCaveat(
+        yield Caveat(
             "poor_fit", "open", f"On runs left out the fit explains little: R2 is {held_out.r2:.2f}."
         )
-    if not COVERED[0] <= held_out.coverage <= COVERED[1]:
-        yield MixtureCaveat(
+    if held_out.coverage < COVERED[0] or (held_out.coverage > COVERED[1] and held_out.runs >= MANY_RUNS):
+        yield Caveat(
             "coverage",
             "doubt",
             f"90 % intervals hold {100 * held_out.coverage:.0f} % of the runs left out.",
         )
-    if held_out.optimism > 0 and held_out.optimism > 0.5 * max(gain, 0.0):
-        yield MixtureCaveat(
+    if gain is not None and held_out.optimism > 0.5 * max(gain, 0.0):
+        yield Caveat(
             "optimistic",
             "doubt",
             f"Of runs left out, those predicted best came out {held_out.optimism:.4f} higher than predicted; "
@@ -130,20 +133,20 @@ def _fit(setting: Setting, held_out: HeldOutScores, gain: float) -> Iterator[Mix
         )
     shares = setting.fit.shares
     if len({tuple(row) for row in shares.round(6)}) == len(shares):
-        yield MixtureCaveat(
+        yield Caveat(
             "noise_not_measured",
             "note",
             "No mixture was trained twice: the noise of single runs is what the fit could not explain.",
         )
     for text in setting.fit.warnings:
-        yield MixtureCaveat("fit_warning", "doubt", text if text.endswith(".") else f"{text}.")
+        yield Caveat("fit_warning", "doubt", text if text.endswith(".") else f"{text}.")
 
 
-def _repetition(setting: Setting, shares: Sequence[CorpusShare]) -> Iterator[MixtureCaveat]:
+def _repetition(setting: Setting, shares: Sequence[CorpusShare]) -> Iterator[Caveat]:
     many = [item for item in shares if item.epochs is not None and item.epochs > MANY_EPOCHS + 1e-6]
     if many:
         told = ", ".join(f"{item.corpus} {item.epochs:.1f}" for item in many)
-        yield MixtureCaveat("many_epochs", "doubt", f"Pools are passed more than four times: {told}.")
+        yield Caveat("many_epochs", "doubt", f"Pools are passed more than four times: {told}.")
     surface = setting.problem.surface
     if surface.repetition is None:
         return
@@ -154,7 +157,7 @@ def _repetition(setting: Setting, shares: Sequence[CorpusShare]) -> Iterator[Mix
             if setting.question.token_slope
             else ", and useful tokens lost have no price (token_slope is 0)"
         )
-        yield MixtureCaveat(
+        yield Caveat(
             "repetition_not_measured",
             "note",
             f"The discount of repeated tokens is a published one, not measured on these runs{price}.",

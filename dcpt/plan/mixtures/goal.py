@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.plan.mixtures.names import resolve, short_names
+from dcpt.plan.mixtures.side_targets import SideTargets
 from dcpt.plan.weights import parse_weights
 
 Array = NDArray[np.float64]
@@ -62,8 +63,24 @@ class Goal:
         return np.asarray((sd * self.factor)[np.arange(len(losses)), first])
 
 
-def goal_weights(text: str, targets: Sequence[str]) -> tuple[dict[str, float], bool]:
+def goal_weights(
+    text: str,
+    targets: Sequence[str],
+    sides: SideTargets | None = None,
+    single: Sequence[str] | None = None,
+) -> tuple[dict[str, float], bool]:
     """Weight of each target that counts, and whether the worst of them is meant.
+
+    Parameters
+    ----------
+    text : str
+        The goal as it was written.
+    targets : sequence of str
+        Targets there are.
+    sides : mapping, optional
+        Targets that stand for ``general`` and ``domain`` (see `side_targets`).
+    single : sequence of str, optional
+        Targets that ``mean`` and ``worst`` are over; by default all.
 
     Raises
     ------
@@ -82,7 +99,8 @@ def goal_weights(text: str, targets: Sequence[str]) -> tuple[dict[str, float], b
     worst = _WORST.fullmatch(stripped)
     if stripped == MEAN or worst is not None:
         inside = [part.strip() for part in (worst[1] or "").split(",") if part.strip()] if worst else []
-        names = [resolve(name, targets, "target", "minimise") for name in inside] or list(targets)
+        names = [resolve(name, targets, "target", "minimise") for name in inside]
+        names = names or list(targets if single is None else single)
         return dict.fromkeys(names, 1.0 if worst else 1 / len(names)), worst is not None
     try:
         found = parse_weights(stripped)
@@ -94,8 +112,9 @@ def goal_weights(text: str, targets: Sequence[str]) -> tuple[dict[str, float], b
     total = sum(found.values())
     made: dict[str, float] = {}
     for name, weight in found.items():
-        full = resolve(name, targets, "target", "minimise")
-        made[full] = made.get(full, 0.0) + weight / total
+        of_side = (sides or {}).get(name, ()) if name not in targets else ()
+        for full in of_side or (resolve(name, targets, "target", "minimise"),):
+            made[full] = made.get(full, 0.0) + weight / total / max(len(of_side), 1)
     return made, False
 
 
@@ -127,10 +146,9 @@ def make_goal(
 
 
 def excess_goal(columns: Sequence[int], ceilings: Array, targets: int) -> Goal:
-    """The greatest relative excess over ceilings, as a goal: 0 or less when all are kept."""
-    factor, offset = np.zeros(targets), np.zeros(targets)
+    """The greatest of losses over their ceilings, as a goal; of one ceiling a plain loss, without a kink."""
+    factor = np.zeros(targets)
     for column, ceiling in zip(columns, ceilings, strict=True):
         # Of two ceilings on one target the lower one counts.
-        if factor[column] == 0 or 1 / ceiling > factor[column]:
-            factor[column], offset[column] = 1 / ceiling, -1.0
-    return Goal("excess", factor, offset, worst=True)
+        factor[column] = max(factor[column], 1 / ceiling)
+    return Goal("excess", factor, np.zeros(targets), worst=int((factor > 0).sum()) > 1)

@@ -9,31 +9,67 @@ from scipy.optimize import linprog
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import format_quantity
+from dcpt.core.symbols import DOMAIN, GENERAL
+from dcpt.plan.mixtures.goal import MEAN
 from dcpt.plan.mixtures.names import resolve, short_names
 from dcpt.plan.mixtures.question import MixtureQuestion
 from dcpt.plan.mixtures.region import INSIDE, Region, Rule
 from dcpt.plan.mixtures.share_rule import ShareRule
+from dcpt.plan.mixtures.side_targets import side_targets
+from dcpt.plan.mixtures.target_limit import parse_limit
 
 
-def resolved(question: MixtureQuestion, corpora: Sequence[str], targets: Sequence[str]) -> MixtureQuestion:
-    """The question with the full names of corpora and of targets that are kept.
+def resolved(
+    question: MixtureQuestion,
+    corpora: Sequence[str],
+    targets: Sequence[str],
+    sides: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+) -> MixtureQuestion:
+    """The question with the full names of corpora and of targets that are kept, and what is left open said.
+
+    Parameters
+    ----------
+    question : MixtureQuestion
+        As it was asked.
+    corpora, targets : sequence of str
+        Names in the fit.
+    sides : sequence of str, optional
+        Side of each corpus.
+    keep : sequence of str
+        Limits where the question leaves them open.
 
     Raises
     ------
     ConfigError
         When a name is unknown or a corpus is named twice.
     """
+    stand = side_targets(targets, corpora, sides)
 
     def corpus(name: str, where: str) -> str:
         return resolve(name, corpora, "corpus", where)
 
+    def target(name: str) -> str:
+        of_side = stand.get(name, ()) if name not in targets else ()
+        if len(of_side) > 1:
+            raise ConfigError(
+                f"keep: {name!r} has no pooled loss; wanted a limit on each of {', '.join(of_side)}."
+            )
+        return of_side[0] if of_side else resolve(name, targets, "target", "keep")
+
+    general = question.general
+    if question.replay is not None and not general:
+        general = tuple(name for name, side in zip(corpora, sides or (), strict=False) if side == GENERAL)
+        if not general:
+            raise ConfigError(
+                "replay is given and the general corpora are not; wanted their names in general."
+            )
+    limits = tuple(map(parse_limit, keep)) if question.keep is None else question.keep
     changes: dict[str, object] = {
-        "general": tuple(corpus(name, "general") for name in question.general),
+        "minimise": question.minimise or (DOMAIN if DOMAIN in stand else MEAN),
+        "general": tuple(corpus(name, "general") for name in general),
         "pools": {corpus(name, "pools"): value for name, value in question.pools.items()},
-        "keep": tuple(
-            item.model_copy(update={"eval_set": resolve(item.eval_set, targets, "target", "keep")})
-            for item in question.keep
-        ),
+        "keep": tuple(item.model_copy(update={"eval_set": target(item.eval_set)}) for item in limits),
         "shares": tuple(
             rule.model_copy(update={"corpora": tuple(corpus(name, "shares") for name in rule.corpora)})
             for rule in question.shares
@@ -55,7 +91,7 @@ def spoken(question: MixtureQuestion, corpora: Sequence[str], targets: Sequence[
             "general": tuple(corpus[name] for name in question.general),
             "pools": {corpus[name]: value for name, value in question.pools.items()},
             "keep": tuple(
-                item.model_copy(update={"eval_set": target[item.eval_set]}) for item in question.keep
+                item.model_copy(update={"eval_set": target[item.eval_set]}) for item in question.limits
             ),
             "shares": tuple(_spoken_rule(rule, corpus) for rule in question.shares),
         }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dcpt.plan.caveat import Caveat
 from dcpt.plan.mixtures.compared import Compared
-from dcpt.plan.mixtures.doubt import MixtureCaveat
 from dcpt.plan.mixtures.prices import Price
 from dcpt.plan.mixtures.question import MixtureQuestion
 from dcpt.plan.mixtures.reach import Reach
@@ -159,7 +159,7 @@ class MixturePlan:
     prices : tuple of Price
         Constraints that bind at the optimum.
     reference : str
-        Mixture that relative limits are measured from.
+        What relative limits are measured from: a mixture, or the base before continual pre-training.
     compared : tuple of Compared
         Mixtures beside the answer.
     alike : tuple of AlikeMix
@@ -172,7 +172,7 @@ class MixturePlan:
         How far from the runs it lies.
     held_out : HeldOutScores
         Scores of the fit on runs it had not seen.
-    caveats : tuple of MixtureCaveat
+    caveats : tuple of Caveat
         Reasons for doubt, the heaviest first.
     verdict : str
         What they add up to.
@@ -181,6 +181,8 @@ class MixturePlan:
         that draw), ``feasible`` (1 or 0).
     seed : int
         Of pools and draws.
+    N, D : float or None
+        Size and training tokens of the runs that the losses are those of, where they are known.
     """
 
     question: MixtureQuestion
@@ -204,10 +206,12 @@ class MixturePlan:
     infeasible: float
     reach: Reach
     held_out: HeldOutScores
-    caveats: tuple[MixtureCaveat, ...]
+    caveats: tuple[Caveat, ...]
     verdict: Verdict
     draws: Mapping[str, tuple[float, ...]]
     seed: int
+    N: float | None = None
+    D: float | None = None
 
     @property
     def mixture(self) -> dict[str, float]:
@@ -217,9 +221,11 @@ class MixturePlan:
     @property
     def verdict_line(self) -> str:
         """The verdict in one sentence."""
-        from dcpt.plan.mixtures.doubt import verdict_line
+        from dcpt.plan.verdict import verdict_line
 
-        return verdict_line(self.verdict, self.caveats)
+        return verdict_line(
+            self.verdict, self.caveats, "the runs speak for this mixture", "the best estimate"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values with a schema_version."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from dcpt.plan.mixtures.compared import Compared
 from dcpt.plan.mixtures.make_region import spoken
+from dcpt.plan.mixtures.mixture_frames import beside
 from dcpt.plan.mixtures.mixture_plan import MixturePlan
 from dcpt.plan.mixtures.names import short_names
-from dcpt.plan.mixtures.setting import CENTRE, PROPORTIONAL
+from dcpt.plan.mixtures.setting import PROPORTIONAL
 
 SMALL = 0.0005
 """Shares that round to nothing in three digits: such corpora stand in one line."""
@@ -30,6 +31,8 @@ def mixture_plan_text(plan: MixturePlan) -> str:
         f"  reach     {100 * plan.reach.nearest:.0f} % of the tokens differ from the nearest run "
         f"(usual between runs: up to {100 * plan.reach.usual:.0f} %)",
     ]
+    if any(limit.needs_base for limit in plan.question.limits) or plan.question.minimise == "worst":
+        lines.append(f"  against   what is relative is measured from: {plan.reference}")
     if plan.caveats:
         lines += ["", *(f"  {item.weight:<6}{item.message}" for item in plan.caveats)]
     return "\n".join([*lines, "", plan.verdict_line])
@@ -38,11 +41,10 @@ def mixture_plan_text(plan: MixturePlan) -> str:
 def _shares(plan: MixturePlan) -> Iterator[str]:
     names = dict(zip(plan.mixture, short_names(list(plan.mixture)), strict=True))
     known = {item.name: item.shares for item in plan.compared if item.shares is not None}
-    beside = PROPORTIONAL if PROPORTIONAL in known else CENTRE
-    other = known.get(beside) or {}
+    other = known.get(beside(plan)) or {}
     width = max(8, *(len(name) for name in names.values()))
     epochs = any(item.epochs is not None for item in plan.shares)
-    label = beside if beside == PROPORTIONAL else "runs' mean"
+    label = PROPORTIONAL if beside(plan) == PROPORTIONAL else "runs' mean"
     level = f"{100 * plan.question.level:.0f} %"
     head = f"  {'corpus':<{width}}{label:>13}{'answer':>9}  {level} interval   not told apart"
     yield f"{head}{'  epochs' if epochs else ''}  binds"
@@ -69,7 +71,8 @@ def _losses(plan: MixturePlan) -> Iterator[str]:
         f"noise of a run {plan.noise:.4f}"
     )
     yield (
-        f"  regret    {plan.regret:.4f} expected against knowing the best mixture, up to {plan.regret_hi:.4f}"
+        f"  regret    {plan.regret:.4f} expected against knowing the best mixture, up to "
+        f"{max(plan.regret, plan.regret_hi):.4f}"
     )
     names = dict(
         zip((item.target for item in plan.losses), short_names([i.target for i in plan.losses]), strict=True)
@@ -89,7 +92,7 @@ def _losses(plan: MixturePlan) -> Iterator[str]:
 
 
 def _prices(plan: MixturePlan) -> Iterator[str]:
-    if plan.question.shares or plan.question.keep or plan.question.replay or plan.question.pools:
+    if plan.question.shares or plan.question.limits or plan.question.replay or plan.question.pools:
         cost = plan.optimum.value - plan.free.value
         yield f"  free      without rules and limits {plan.free.value:.4f}: they cost {cost:.4f}"
     for item in plan.prices:
@@ -98,7 +101,7 @@ def _prices(plan: MixturePlan) -> Iterator[str]:
     if plan.cautious is not None:
         level = f"{100 * plan.question.level:.0f} %"
         yield f"  cautious  keeping every limit in {level} of the draws: goal {plan.cautious.value:.4f}"
-    elif plan.question.keep:
+    elif plan.question.limits:
         yield f"  cautious  no mixture keeps every limit in {100 * plan.question.level:.0f} %"
 
 

@@ -89,6 +89,7 @@ def narrow(fitted: FittedPredictor, targets: Sequence[str]) -> FittedPredictor:
             weights=fitted.weights[np.ix_(used, at)],
             stretch=fitted.stretch[at],
             losses=fitted.losses[:, at],
+            base=None if fitted.base is None else fitted.base[at],
         )
     if isinstance(fitted, FittedProcess):
         return replace(

@@ -13,8 +13,7 @@ from scipy.special import ndtri
 from dcpt.fit.mixtures.mixture_fit import MixtureFit
 from dcpt.plan.mixtures.alike import find_alike
 from dcpt.plan.mixtures.compared import Compared, by_name, compare
-from dcpt.plan.mixtures.doubt import judge
-from dcpt.plan.mixtures.drawn import Drawn, DrawnProblem, draw_answers
+from dcpt.plan.mixtures.drawn import Drawn
 from dcpt.plan.mixtures.find_doubts import find_doubts
 from dcpt.plan.mixtures.make_region import spoken
 from dcpt.plan.mixtures.mixture_plan import (
@@ -26,14 +25,16 @@ from dcpt.plan.mixtures.mixture_plan import (
     TargetLoss,
 )
 from dcpt.plan.mixtures.narrow import runs_behind
+from dcpt.plan.mixtures.outlook import look
 from dcpt.plan.mixtures.pool import make_pool
 from dcpt.plan.mixtures.prices import price_constraints
 from dcpt.plan.mixtures.problem import KEPT, Problem
 from dcpt.plan.mixtures.question import MixtureQuestion
 from dcpt.plan.mixtures.reach import find_reach
-from dcpt.plan.mixtures.setting import NOW, SEEN, Setting, make_setting
+from dcpt.plan.mixtures.setting import NOW, SEEN, Setting
 from dcpt.plan.mixtures.settle import settle
 from dcpt.plan.mixtures.solve import Best, solve, solve_from
+from dcpt.plan.verdict import judge
 
 Array = NDArray[np.float64]
 
@@ -76,16 +77,10 @@ def plan_mixture(
     >>> {name: round(share, 1) for name, share in plan.mixture.items()}
     {'a': 0.4, 'b': 0.4, 'c': 0.2}
     """
-    if not isinstance(question, MixtureQuestion):
-        question = MixtureQuestion.of(question)
-    setting = make_setting(fit, question, seed)
-    problem = setting.problem
-    optimum = solve(problem, setting.pool)
+    outlook = look(fit, question, seed, draws)
+    setting, optimum, asked, drawn = outlook.setting, outlook.optimum, outlook.asked, outlook.drawn
+    problem, answer = setting.problem, optimum.shares
     free = _free(setting, optimum, seed)
-    reference = setting.mixes[setting.reference]
-    answer = optimum.shares
-    asked = DrawnProblem.of(problem, draws, seed, reference, setting.relative)
-    drawn = draw_answers(asked, answer, setting.pool)
     anchors = [drawn.shares.mean(axis=0), _nearest(fit.shares, answer), fit.shares[setting.best_row]]
     settled = settle(problem, answer, anchors)
     if not np.array_equal(settled, answer):
@@ -113,7 +108,7 @@ def _assemble(
     compared = compare(setting, answer, drawn, noise, draws, seed)
     alike, alike_lo, alike_hi = find_alike(drawn, question.level, noise)
     shares = _shares(setting, answer, drawn, alike_lo, alike_hi)
-    texts = tuple(str(limit) for limit in spoken(question, corpora, setting.fit.targets).keep)
+    texts = tuple(str(limit) for limit in spoken(question, corpora, setting.fit.targets).limits)
     told = _losses(setting, texts, answer, draws, seed)
     reach = find_reach(answer, runs_behind(setting.fit), corpora)
     held_out = _held_out(setting)
@@ -152,6 +147,8 @@ def _assemble(
         verdict=judge(caveats),
         draws=_kept_draws(drawn, corpora),
         seed=seed,
+        N=setting.fit.N,
+        D=setting.fit.D,
     )
 
 
@@ -194,8 +191,9 @@ def _losses(
     mean, sd, run = surface.losses(row)[0], surface.sd(row, False)[0], surface.sd(row, True)[0]
     kept: dict[int, tuple[str, float, float]] = {}
     if problem.columns:
-        reference = setting.mixes[setting.reference]
-        at = surface.draws(np.stack([answer, reference]), draws, seed)
+        reference = setting.reference_shares
+        two = row if reference is None else np.stack([answer, reference])
+        at = surface.draws(two, draws, seed)
         for text, column, ceiling, factor in zip(
             texts, problem.columns, problem.ceilings, setting.relative, strict=True
         ):
@@ -253,10 +251,11 @@ def _held_out(setting: Setting) -> HeldOutScores:
     return HeldOutScores(**means, runs=by_target[at[0]].runs)
 
 
-def _gain(compared: Sequence[Compared]) -> float:
-    """Expected gain over the mixture in use, else over the best run seen."""
-    known = {item.name: item.difference for item in compared if item.difference is not None}
-    return known.get(NOW, known[SEEN])
+def _gain(compared: Sequence[Compared]) -> float | None:
+    """Expected gain over the mixture in use, else over the best run seen; None where that breaks limits."""
+    known = {item.name: item for item in compared if item.difference is not None}
+    item = known.get(NOW, known[SEEN])
+    return item.difference if item.allowed else None
 
 
 def _nearest(runs: Array, answer: Array) -> Array:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.fit.mixtures.mixture_fit import MixtureFit
-from dcpt.plan.mixtures.drawn import DrawnProblem, draw_answers
+from dcpt.plan.mixtures.outlook import Outlook, look
 from dcpt.plan.mixtures.question import MixtureQuestion
-from dcpt.plan.mixtures.setting import Setting, make_setting
-from dcpt.plan.mixtures.solve import solve
+from dcpt.plan.mixtures.setting import Setting
 
 Array = NDArray[np.float64]
 Way = Literal["thompson", "top"]
@@ -62,6 +61,11 @@ class Proposal:
         return self.regret > 0.5 * self.noise
 
 
+def draws_for(count: int) -> int:
+    """Joint draws that a proposal of so many mixtures needs."""
+    return max(DRAWS, 4 * count)
+
+
 def propose(
     fit: MixtureFit,
     count: int,
@@ -82,7 +86,7 @@ def propose(
     seed : int
         Of the draws.
     question : MixtureQuestion or mapping, optional
-        What is minimised over which mixtures; by default the mean of all targets over all of them.
+        What is minimised over which mixtures; by default what `MixtureQuestion` asks by itself.
     way : {"thompson", "top"}
         ``thompson``: each mixture is the best of one joint draw, so that one is proposed as often as it may
         be the best; ``top``: at random among the best by expectation.
@@ -102,42 +106,47 @@ def propose(
     Kandasamy et al. 2018, Parallelised Bayesian optimisation via Thompson sampling; CLIMB (arXiv:2504.13161).
     """
     again = _repeats(fit, count, repeats)
-    if top is not None and (way != "top" or top < count - again):
-        raise ConfigError(
-            f"top is {top}; wanted at least {count - again}, the new mixtures, and only with the way 'top'."
-        )
-    if question is None:
-        question = MixtureQuestion()
-    elif not isinstance(question, MixtureQuestion):
-        question = MixtureQuestion.of(question)
-    setting = make_setting(fit, question, seed)
-    problem = setting.problem
-    optimum = solve(problem, setting.pool)
-    reference = setting.mixes[setting.reference]
-    draws = max(DRAWS, 4 * count)
-    asked = DrawnProblem.of(problem, draws, seed, reference, setting.relative)
-    drawn = draw_answers(asked, optimum.shares, setting.pool)
-    generator = np.random.default_rng([seed, 17])
-    new = count - again
+    check_top(top, way, count - again)
+    return choose_next(look(fit, question, seed, draws_for(count)), count, way, top, again)
+
+
+def check_top(top: int | None, way: Way, new: int) -> None:
+    """Refuse a number of the best that is too small, or means nothing.
+
+    Raises
+    ------
+    ConfigError
+        Saying what is wanted.
+    """
+    if top is not None and way != "top":
+        raise ConfigError(f"top is {top} and the way is {way!r}; it is for the way 'top'.")
+    if top is not None and top < new:
+        raise ConfigError(f"top is {top}; wanted at least {new}, the new mixtures.")
+
+
+def choose_next(
+    outlook: Outlook, count: int, way: Way = "thompson", top: int | None = None, repeats: int = 0
+) -> Proposal:
+    """Choose the next mixtures by what a fit says; see `propose`."""
+    setting, optimum, drawn = outlook.setting, outlook.optimum, outlook.drawn
+    problem, seen = setting.problem, setting.fit.shares
+    generator = np.random.default_rng([outlook.seed, 17])
+    new = count - repeats
     if way == "thompson":
         # The answer itself comes first: a run there tells most about it.
-        order = np.vstack([optimum.shares[None], drawn.shares[generator.permutation(draws)]])
+        mixed = drawn.shares[generator.permutation(len(drawn.shares))]
+        order = np.vstack([optimum.shares[None], mixed])
         word = "best in a draw"
     else:
         merit = problem.merit(problem.surface.losses(drawn.pool))
-        best = _apart(drawn.pool[np.argsort(merit, kind="stable")], fit.shares, top or TOP * new)
+        best = _apart(drawn.pool[np.argsort(merit, kind="stable")], seen, top or TOP * new)
         order = best[generator.permutation(len(best))]
         word = f"at random from the best {len(best)}"
-    chosen = _apart(order, fit.shares, new)
-    old = _trained_again(setting, again)
-    noise = problem.goal.spread(
-        problem.surface.losses(optimum.shares[None]), problem.surface.noise(optimum.shares[None])
-    )
+    chosen = _apart(order, seen, new)
+    old = _trained_again(setting, repeats)
     first = ["best by expectation"] if way == "thompson" and len(chosen) else []
     why = [*first, *[word] * (len(chosen) - len(first)), *["trained again: measures the noise"] * len(old)]
-    return Proposal(
-        fit.corpora, np.vstack([chosen, old]), tuple(why), float(drawn.regret.mean()), float(noise[0])
-    )
+    return Proposal(setting.fit.corpora, np.vstack([chosen, old]), tuple(why), outlook.regret, outlook.noise)
 
 
 def _repeats(fit: MixtureFit, count: int, repeats: int | None) -> int:

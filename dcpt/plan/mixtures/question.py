@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_serializer, field_validator, model_validator
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import format_quantity
-from dcpt.core.settings import Quantity, validate
-from dcpt.core.strict_yaml import read_yaml
+from dcpt.core.settings import Quantity
 from dcpt.laws.data_constrained import R_D
+from dcpt.plan.asked import Asked
 from dcpt.plan.limit import Limit
 from dcpt.plan.mixtures.share_rule import EXAMPLES as SHARES
 from dcpt.plan.mixtures.share_rule import ShareRule
@@ -22,31 +21,38 @@ from dcpt.plan.mixtures.target_limit import parse_limit
 
 SCHEMA_VERSION = 1
 
-Against = Literal["proportional", "uniform", "best", "now", "centre"]
+Against = Literal["base", "proportional", "uniform", "best", "now", "centre"]
 
 EPOCHS = 4.0
 """Most passes over a pool where neither a cap nor a discount is given: up to four are worth nearly as much as
 unique tokens (Muennighoff et al. 2023, arXiv:2305.16264)."""
 
 
-class MixtureQuestion(BaseModel):
+_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+"""What may be written where texts are read; see `dcpt schema`."""
+
+
+class MixtureQuestion(Asked):
     """The question a plan of many corpora answers.
 
     Attributes
     ----------
-    minimise : str
-        ``mean`` of all targets, one target, a weighted mean (``0.7*wiki + 0.3*code``), or ``worst``: the
-        greatest relative rise over the mixture `against`; ``worst(wiki, code)`` of some.
-    keep : tuple of Limit
-        Limits on targets: ``wiki <= 3.1``, or ``wiki <= +1%`` above the mixture `against`.
+    minimise : str, optional
+        ``mean`` of all targets, one target, a side (``domain``), a weighted mean (``0.7*wiki + 0.3*code``),
+        or ``worst``: the greatest relative rise over what `against` says; ``worst(wiki, code)`` of some. By
+        default ``domain`` where the runs say which corpora these are, else ``mean``.
+    keep : tuple of Limit, optional
+        Limits on targets or sides: ``wiki <= 3.1``, or ``general <= +1%`` above what `against` says. By
+        default those of the sweep's target, where the runs come from a sweep with one.
     against : str, optional
-        Mixture that relative limits and ``worst`` are measured from: ``proportional`` to the pools,
-        ``uniform``, the ``best`` run seen, ``now``, or the ``centre`` of the runs. By default the first
-        that is known of now, proportional and centre.
+        What relative limits and ``worst`` are measured from: the losses of the ``base`` before continual
+        pre-training, or those of a mixture: ``proportional`` to the pools, ``uniform``, the ``best`` run
+        seen, ``now``, or the ``centre`` of the runs. By default the first that is known of base, now,
+        proportional and centre.
     shares : tuple of ShareRule
         Bounds, groups and pins.
     general : tuple of str
-        Corpora of the general side, whose share together is the replay.
+        Corpora of the general side, whose share together is the replay; by default those the runs say.
     replay : float, optional
         Least share of the general side.
     pools : mapping of str to float
@@ -68,14 +74,12 @@ class MixtureQuestion(BaseModel):
         Probability of every interval.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     schema_version: Literal[1] = 1
-    minimise: str = "mean"
-    keep: tuple[Limit, ...] = ()
+    minimise: str | None = None
+    keep: Annotated[tuple[Limit, ...] | None, WithJsonSchema(_TEXTS)] = None
     against: Against | None = None
-    shares: tuple[ShareRule, ...] = ()
-    general: tuple[str, ...] = ()
+    shares: Annotated[tuple[ShareRule, ...], WithJsonSchema(_TEXTS)] = ()
+    general: Annotated[tuple[str, ...], WithJsonSchema(_TEXTS)] = ()
     replay: float | None = None
     pools: dict[str, Quantity] = Field(default_factory=dict)
     tokens: Quantity | None = None
@@ -89,6 +93,8 @@ class MixtureQuestion(BaseModel):
     @field_validator("keep", mode="before")
     @classmethod
     def _limits(cls, value: Any) -> Any:
+        if value is None:
+            return None
         items = value if isinstance(value, (list, tuple)) else (value,)
         if not all(isinstance(item, (str, Limit, Mapping)) for item in items):
             raise ConfigError("wanted limits on targets", hint=LIMITS)
@@ -108,8 +114,8 @@ class MixtureQuestion(BaseModel):
         return tuple(part.strip() for part in value.split("+")) if isinstance(value, str) else value
 
     @field_serializer("keep", "shares")
-    def _texts(self, value: tuple[Limit | ShareRule, ...]) -> list[str]:
-        return [str(item) for item in value]
+    def _texts(self, value: tuple[Limit | ShareRule, ...] | None) -> list[str] | None:
+        return None if value is None else [str(item) for item in value]
 
     @model_validator(mode="after")
     def _possible(self) -> MixtureQuestion:
@@ -123,13 +129,8 @@ class MixtureQuestion(BaseModel):
                 )
         if self.tokens is not None and not self.tokens > 0:
             raise ValueError(f"tokens are {self.tokens:g}; wanted a positive number")
-        if self.replay is not None:
-            if not 0 <= self.replay <= 1:
-                raise ValueError(f"replay is {self.replay:g}; wanted a share from 0 to 1")
-            if not self.general:
-                raise ValueError(
-                    "replay is given and the general corpora are not; wanted their names in general"
-                )
+        if self.replay is not None and not 0 <= self.replay <= 1:
+            raise ValueError(f"replay is {self.replay:g}; wanted a share from 0 to 1")
         if self.epochs is not None or self.discount:
             what = "epochs are capped" if self.epochs is not None else "repeated tokens are discounted"
             if not self.pools or self.tokens is None:
@@ -159,34 +160,17 @@ class MixtureQuestion(BaseModel):
             return self.epochs.get(corpus, None if self.discount else EPOCHS)
         return self.epochs if self.epochs is not None or self.discount else EPOCHS
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any], where: str = "question") -> MixtureQuestion:
-        """Build a question from plain values.
-
-        Raises
-        ------
-        ConfigError
-            Naming the field, what was found and what was wanted.
-        """
-        return validate(cls, dict(fields), where)
-
-    @classmethod
-    def read(cls, path: Path | str) -> MixtureQuestion:
-        """Read a question from a YAML file with these fields.
-
-        Raises
-        ------
-        ConfigError
-            When the file is not a mapping of these fields.
-        """
-        return cls.of(read_yaml(path), str(path))
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits; none where they are left to the sweep."""
+        return self.keep or ()
 
     def __str__(self) -> str:
-        parts = [f"lowest {self.minimise}"]
+        parts = [f"lowest {self.minimise or 'loss'}"]
         if self.tokens is not None:
             parts.append(f"after {format_quantity(self.tokens)} tokens")
-        if self.keep:
-            parts.append("keeping " + ", ".join(map(str, self.keep)))
+        if self.limits:
+            parts.append("keeping " + ", ".join(map(str, self.limits)))
         if self.shares:
             parts.append("with " + ", ".join(map(str, self.shares)))
         if self.replay is not None:

@@ -16,6 +16,7 @@ from dcpt.plan.mixtures.pool import make_pool
 from dcpt.plan.mixtures.problem import Problem
 from dcpt.plan.mixtures.question import MixtureQuestion
 from dcpt.plan.mixtures.repetition import Repetition
+from dcpt.plan.mixtures.side_targets import side_targets, single_targets
 from dcpt.plan.mixtures.surface import Surface
 
 Array = NDArray[np.float64]
@@ -27,7 +28,17 @@ NOW, PROPORTIONAL, UNIFORM, SEEN, CENTRE = (
     "best run seen",
     "centre of the runs",
 )
-_AGAINST = {"now": NOW, "proportional": PROPORTIONAL, "uniform": UNIFORM, "best": SEEN, "centre": CENTRE}
+BASE = "base before continual pre-training"
+"""What relative limits are measured from where its losses are known; no mixture."""
+
+_AGAINST = {
+    "base": BASE,
+    "now": NOW,
+    "proportional": PROPORTIONAL,
+    "uniform": UNIFORM,
+    "best": SEEN,
+    "centre": CENTRE,
+}
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,9 @@ class Setting:
     missing : dict of str to str
         Why they are.
     reference : str
-        Name of the mixture that relative limits are measured from.
+        What relative limits are measured from: the name of a mixture, or `BASE`.
     relative : ndarray, shape (m,)
-        Factor over the reference's loss that a ceiling stands for; nan for absolute ones.
+        Factor over the reference mixture's loss that a ceiling stands for; nan for one that is a number.
     best_row : int
         Row of the best run seen: of those that keep rules and limits, where there are any.
     """
@@ -65,6 +76,11 @@ class Setting:
     reference: str
     relative: Array
     best_row: int
+
+    @property
+    def reference_shares(self) -> Array | None:
+        """The mixture that relative limits are measured from, shape (p,); None for the base."""
+        return self.mixes.get(self.reference)
 
     @property
     def measured(self) -> Array:
@@ -81,9 +97,15 @@ def make_setting(fit: MixtureFit, question: MixtureQuestion, seed: int = 0) -> S
     ConfigError
         When a name is unknown, rules contradict each other, or what a limit is relative to is not known.
     """
-    full = resolved(question, fit.corpora, fit.targets)
-    weights, worst = goal_weights(full.minimise, fit.targets)
-    limited = [limit.eval_set for limit in full.keep]
+    full = resolved(question, fit.corpora, fit.targets, fit.sides, fit.keep)
+    assert full.minimise is not None
+    weights, worst = goal_weights(
+        full.minimise,
+        fit.targets,
+        side_targets(fit.targets, fit.corpora, fit.sides),
+        single_targets(fit.targets, fit.corpora, fit.sides),
+    )
+    limited = [limit.eval_set for limit in full.limits]
     targets = tuple(name for name in fit.targets if name in weights or name in limited)
     region = make_region(full, fit.corpora)
     surface = Surface.of(fit, targets, _repetition(full, fit.corpora))
@@ -94,9 +116,12 @@ def make_setting(fit: MixtureFit, question: MixtureQuestion, seed: int = 0) -> S
             "against: best is the run of the least goal, and worst needs a mixture to be measured from; "
             "wanted another one."
         )
-    reference = _reference(full, mixes, missing)
+    reference = _reference(full, mixes, missing, fit.base is not None)
     base = None
-    if reference != SEEN:
+    if reference == BASE:
+        assert fit.base is not None
+        base = fit.base[[fit.targets.index(name) for name in targets]]
+    elif reference != SEEN:
         base = surface.losses(mixes[reference][None])[0]
     goal = make_goal(full.minimise, weights, targets, base if worst else None)
     if base is None:
@@ -104,12 +129,12 @@ def make_setting(fit: MixtureFit, question: MixtureQuestion, seed: int = 0) -> S
         base = surface.losses(mixes[SEEN][None])[0]
     columns = tuple(targets.index(name) for name in limited)
     ceilings = np.array(
-        [limit.ceiling(float(base[at])) for limit, at in zip(full.keep, columns, strict=True)]
+        [limit.ceiling(float(base[at])) for limit, at in zip(full.limits, columns, strict=True)]
     )
     relative = np.array(
         [
-            np.nan if limit.kind == "ceiling" else ceiling / base[at]
-            for limit, ceiling, at in zip(full.keep, ceilings, columns, strict=True)
+            np.nan if limit.kind == "ceiling" or reference == BASE else ceiling / base[at]
+            for limit, ceiling, at in zip(full.limits, ceilings, columns, strict=True)
         ]
     )
     pool = make_pool(region, fit.shares, seed)
@@ -165,10 +190,19 @@ def _given(shares: Mapping[str, float], corpora: tuple[str, ...]) -> Array:
     return np.asarray(np.maximum(found, 0.0) / np.maximum(found, 0.0).sum())
 
 
-def _reference(question: MixtureQuestion, mixes: Mapping[str, Array], missing: Mapping[str, str]) -> str:
+def _reference(
+    question: MixtureQuestion, mixes: Mapping[str, Array], missing: Mapping[str, str], has_base: bool
+) -> str:
     if question.against is not None:
         name = _AGAINST[question.against]
+        if name == BASE and not has_base:
+            raise ConfigError(
+                "against: the base's losses are asked for and the runs do not say them.",
+                "columns base:NAME beside loss:NAME hold them; dcpt sweep writes them into mixtures.csv",
+            )
         if name in missing:
             raise ConfigError(f"against: {name} is asked for; {missing[name]}.")
         return name
+    if has_base:
+        return BASE
     return next(name for name in (NOW, PROPORTIONAL, CENTRE) if name in mixes)

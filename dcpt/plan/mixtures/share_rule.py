@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import model_validator
 
 from dcpt.core.errors import ConfigError
+from dcpt.plan.asked import Asked
 
 EXAMPLES = (
     "write 'wiki >= 0.1', '0.1 <= wiki <= 0.3', 'books = 5%', or for a group 'web = cc + c4 <= 0.6'; "
@@ -25,7 +26,7 @@ _TWO = re.compile(
 )
 
 
-class ShareRule(BaseModel):
+class ShareRule(Asked):
     """Least and greatest share of tokens of one corpus, or of several together.
 
     Attributes
@@ -37,8 +38,6 @@ class ShareRule(BaseModel):
     low, high : float
         Ends; equal for a pin.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     corpora: tuple[str, ...]
@@ -90,9 +89,9 @@ class ShareRule(BaseModel):
             )
         try:
             return cls(name=match["name"] or " + ".join(corpora), corpora=corpora, low=low, high=high)
-        except ValidationError as error:
-            reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-            raise ConfigError(f"shares: got {text!r}; {reason}.", hint=EXAMPLES) from None
+        except ConfigError as error:
+            reason = error.message.removeprefix("ShareRule: ")
+            raise ConfigError(f"shares: got {text!r}; {reason}", hint=EXAMPLES) from None
 
     def __str__(self) -> str:
         whole = " + ".join(self.corpora)

@@ -59,6 +59,20 @@ class Best:
     excess: float
 
 
+class OutOfReachError(PlanError):
+    """No mixture keeps the limits.
+
+    Attributes
+    ----------
+    nearest : Best
+        The mixture whose greatest relative excess is least.
+    """
+
+    def __init__(self, message: str, nearest: Best) -> None:
+        super().__init__(message, "relax a limit, or the rules on shares")
+        self.nearest = nearest
+
+
 def solve(problem: Problem, pool: Array, starts: int = STARTS) -> Best:
     """The mixture of the region with the least goal that keeps the ceilings.
 
@@ -73,7 +87,7 @@ def solve(problem: Problem, pool: Array, starts: int = STARTS) -> Best:
 
     Raises
     ------
-    PlanError
+    OutOfReachError
         When no mixture of the region keeps the ceilings; the nearest that can be kept is said.
     """
     merit = problem.merit(problem.surface.losses(pool))
@@ -177,7 +191,7 @@ def _rescue(problem: Problem, pool: Array, nearest: Best) -> Best:
     message = f"no mixture keeps the limits; alone the nearest that can be kept is {'; '.join(texts)}"
     if len(problem.columns) > 1:
         message += f", and together for example {together}"
-    raise PlanError(f"{message}.", hint="relax a limit, or the rules on shares")
+    raise OutOfReachError(f"{message}.", least)
 
 
 def _at(problem: Problem, shares: Array, losses: Array | None = None) -> Best:

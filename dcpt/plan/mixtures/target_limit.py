@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pydantic import ValidationError
-
 from dcpt.core.errors import ConfigError
 from dcpt.plan.limit import Limit, LimitKind
 
@@ -37,6 +35,6 @@ def parse_limit(text: str) -> Limit:
     kind: LimitKind = "relative" if percent else ("increase" if sign else "ceiling")
     try:
         return Limit(eval_set=name, kind=kind, amount=round(number / 100, 12) if percent else number)
-    except ValidationError as error:
-        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise ConfigError(f"keep: got {text!r}; {reason}.", hint=EXAMPLES) from None
+    except ConfigError as error:
+        reason = error.message.removeprefix("Limit: ")
+        raise ConfigError(f"keep: got {text!r}; {reason}", hint=EXAMPLES) from None

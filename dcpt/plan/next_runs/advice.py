@@ -27,7 +27,7 @@ class Offer:
     regret : float
         Expected regret of acting afterwards, in the unit of the domain loss.
     gain : float
-        Variance of the ratio taken away per FLOP: what offers are ranked by.
+        Variance of the ratio taken away per FLOP, or expected regret: what offers are ranked by.
     why : str
         What it adds, in words.
     """
@@ -48,7 +48,7 @@ class Offer:
             "flops": self.flops,
             "width": self.width,
             "regret": self.regret,
-            "variance_per_flop": self.gain,
+            "gain_per_flop": self.gain,
             "why": self.why,
         }
 
@@ -79,6 +79,8 @@ class Advice:
         The planned ratio and its interval now.
     level : float
         Probability of that interval.
+    metric : {"width", "regret"}
+        What the runs are to make smaller: the interval of the ratio, or the expected regret.
     regret, tolerance : float
         Expected regret of acting now, and the one that is not worth a run; in `unit`.
     unit : str
@@ -88,6 +90,11 @@ class Advice:
     best_width : float
         Width of the interval if the parameters of the laws were known exactly: no run inside the fitted
         range goes below it.
+    everything_width : float
+        Expected width after one of every run on offer.
+    design_width, design_flops, design_runs : float, float, int
+        The same of the cheapest design that comes near it, its FLOPs, and its runs; the batch is where it
+        begins.
     ranking : tuple of Offer
         Every affordable candidate alone, the best first.
     batch : tuple of Offer
@@ -105,11 +112,16 @@ class Advice:
     r_lo: float
     r_hi: float
     level: float
+    metric: str
     regret: float
     tolerance: float
     unit: str
     law_share: float
     best_width: float
+    everything_width: float
+    design_width: float
+    design_flops: float
+    design_runs: int
     ranking: tuple[Offer, ...]
     batch: tuple[Offer, ...]
     stop: tuple[Stop, ...]

@@ -26,11 +26,17 @@ def advice_text(advice: Advice) -> str:
     ]
     if advice.batch:
         lead = "Bought all the same" if advice.stop else "Buy together"
+        if advice.design_runs > sum(len(offer.candidate.cells) for offer in advice.batch):
+            lead = "Where they begin; buy these, then fit and ask again"
         title = f"{lead} ({format_quantity(advice.flops)} FLOPs; width and regret after each):"
         lines += ["", title, *_table(advice.batch)]
     listed = advice.ranking[:MOST_LISTED]
     if listed:
-        lines += ["", f"Each alone, best per FLOP first ({len(advice.ranking)} candidates):", *_table(listed)]
+        lines += [
+            "",
+            f"Each alone, best {advice.metric} per FLOP first ({len(advice.ranking)} candidates):",
+            *_table(listed),
+        ]
     rivals = [
         f"{rival.name} (r = {rival.r:g}): regret {rival.regret:.2g} {advice.unit}; r* is better in "
         f"{100 * rival.beaten:.0f} % of the draws."
@@ -45,11 +51,11 @@ def _verdict(advice: Advice) -> str:
     if advice.stop:
         return "Stop. " + " ".join(reason.message for reason in advice.stop)
     if not advice.batch:
-        return "Nothing to buy: no affordable candidate tells more about r* than the draws can show."
-    last = advice.batch[-1]
+        return "Nothing to buy: no affordable candidate tells more about r*."
     return (
-        f"Go on: {len(advice.batch)} more would narrow the interval of r* from {advice.width:.3f} to about "
-        f"{last.width:.3f} for {format_quantity(advice.flops)} FLOPs."
+        f"Go on: {advice.design_runs} more runs would narrow the interval of r* from {advice.width:.4f} to "
+        f"about {advice.design_width:.4f} for {format_quantity(advice.design_flops)} FLOPs: the cheapest that "
+        f"come near the {advice.everything_width:.4f} of all candidates together."
     )
 
 

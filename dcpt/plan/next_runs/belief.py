@@ -15,7 +15,9 @@ from dcpt.fit.bases import Bases
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.law_fit import LawFit
 from dcpt.plan.next_runs.candidate import Candidate
+from dcpt.plan.next_runs.ensemble import cut_off, even_normals, leading
 from dcpt.plan.next_runs.law_error import LawError
+from dcpt.plan.next_runs.linear import LinearFit
 from dcpt.plan.next_runs.noise import RunNoise, run_noise
 from dcpt.plan.next_runs.target import Target
 from dcpt.plan.objective import Objective
@@ -28,10 +30,6 @@ Integers = NDArray[np.int64]
 
 LEAST_DRAWS = 50
 """Draws from which covariances are worth taking: correlations are then good to 0.14."""
-
-FAR = 4.0
-"""Robust standard deviations at which a draw's prediction is cut off: a few wild refits would otherwise be
-the whole covariance at sizes beyond the range."""
 
 _STEP = 0.5
 """Law errors either way over which the ratio's slope is taken."""
@@ -67,6 +65,9 @@ class Belief:
         Minimised loss of the point fits at `r`.
     weights : mapping
         Minimised evaluation set to its weight.
+    linear, pull : mapping
+        Evaluation set to its law near the point fit, and to what the parameters (whitened, shape (p,)) pull
+        the best ratio by, to first order.
     """
 
     r: float
@@ -84,6 +85,8 @@ class Belief:
     value: Array
     at_r: float
     weights: Mapping[str, float]
+    linear: Mapping[str, LinearFit]
+    pull: Mapping[str, Array]
 
     @property
     def width(self) -> float:
@@ -105,15 +108,40 @@ class Belief:
         """Unit of the losses."""
         return next(iter(self.fits.values())).unit
 
-    def losses(self, candidates: Sequence[Candidate]) -> dict[str, Array]:
-        """Log losses that candidates would measure under every draw, by evaluation set, (draws, points)."""
+    def moves(self, candidates: Sequence[Candidate]) -> Array:
+        """Root of the covariance of the ratio and of the log losses that candidates would measure.
+
+        To first order in the parameters, of which the rows are whitened combinations: the same as the
+        draws' where those are many and the laws nearly linear, without the noise of few wild refits. Where
+        the ratio does not move to first order (an edge of the range) it is the draws themselves.
+
+        Returns
+        -------
+        ndarray, shape (k, 1 + sets * points)
+            The ratio, then the losses, evaluation set by evaluation set.
+        """
         parts = [candidate.points for candidate in candidates]
         N, D, r = (np.concatenate(column) for column in zip(*parts, strict=True))
-        found = {}
-        for name, fit in self.fits.items():
-            given = {item: _line(base, N) for item, base in fit.bases.items() if item in fit.law.inputs}
-            found[name] = _cut(np.log(fit.draw_means(N, D, r, given)[self.rows[name]]))
-        return found
+        given = {
+            name: {item: _line(base, N) for item, base in fit.bases.items() if item in fit.law.inputs}
+            for name, fit in self.fits.items()
+        }
+        if not any(pull.any() for pull in self.pull.values()):
+            found = [
+                cut_off(np.log(fit.draw_means(N, D, r, given[name])[self.rows[name]]))
+                for name, fit in self.fits.items()
+            ]
+            joint = np.column_stack([self.ratio, *found])
+            return leading((joint - joint.mean(axis=0)) / np.sqrt(len(joint) - 1))
+        made = {name: near.log_losses(N, D, r, given[name]) for name, near in self.linear.items()}
+        total = np.zeros((sum(map(len, self.pull.values())), 1 + len(made) * len(N)))
+        row = 0
+        for place, (name, losses) in enumerate(made.items()):
+            rows = slice(row, row + len(losses))
+            total[rows, 0] = self.pull[name]
+            total[rows, 1 + place * len(N) : 1 + (place + 1) * len(N)] = losses
+            row += len(losses)
+        return np.asarray(total[np.abs(total).sum(axis=1) > 0])
 
 
 def believe(
@@ -152,7 +180,7 @@ def believe(
     rows = _paired(used)
     count = len(next(iter(rows.values())))
     grid = ratio_grid(*_searched(objective, sides.tested))
-    base_normal, law_normal = np.random.default_rng(seed).standard_normal((2, count))
+    base_normal, law_normal = even_normals(np.random.default_rng(seed), count)
 
     mean = {name: target.mean(fit, grid) for name, fit in used.items()}
     drawn = {name: target.draws(fit, grid, rows[name], base_normal) for name, fit in used.items()}
@@ -175,6 +203,21 @@ def believe(
     slope = 0.0
     if nearest is not None:
         slope = float((best(zero + _STEP) - best(zero - _STEP)).mean()) / (2 * _STEP * errors[nearest].sd)
+    noise = {name: run_noise(fit, table) for name, fit in used.items()}
+    linear = {name: LinearFit.of(fit, table, noise[name]) for name, fit in used.items()}
+
+    def pulled(name: str) -> Array:
+        """Derivatives of the best ratio by the whitened parameters of one law, shape (p,)."""
+        moved = linear[name].moved
+        rows, still = np.arange(len(moved.draws)), np.zeros(len(moved.draws))
+        curves = {n: np.broadcast_to(mean[n], (len(rows), len(grid))) for n in used}
+        curves = {**curves, name: target.draws(moved, grid, rows, still)}
+        over = [np.log(curves[n] / target.ceiling(item)[0]) for n, item in sides.limits]
+        excess = np.max(over, axis=0) if over else np.full(curves[name].shape, -1.0)
+        minimised = np.sum([w * curves[n] for n, w in sides.weights.items()], axis=0)
+        found = spread_answers(grid, excess, minimised, r, point, objective.level).r
+        return linear[name].derivatives(found)
+
     tail = (1 - objective.level) / 2
     lo, hi = np.quantile(with_error, [tail, 1 - tail])
     return Belief(
@@ -187,12 +230,14 @@ def believe(
         law_error=None if nearest is None else errors[nearest],
         nearest=nearest,
         fits=used,
-        noise={name: run_noise(fit, table) for name, fit in used.items()},
+        noise=noise,
         rows=rows,
         grid=grid,
         value=value,
         at_r=float(np.interp(r, grid, point)),
         weights=sides.weights,
+        linear=linear,
+        pull={name: pulled(name) for name in used},
     )
 
 
@@ -239,10 +284,3 @@ def _line(bases: Bases, N: Array) -> Array:
     piece = np.clip(np.searchsorted(x, at) - 1, 0, len(x) - 2)
     slope = (y[piece + 1] - y[piece]) / (x[piece + 1] - x[piece])
     return np.asarray(np.exp(y[piece] + slope * (at - x[piece])))
-
-
-def _cut(values: Array) -> Array:
-    """Columns cut off at `FAR` robust standard deviations about their medians."""
-    middle = np.median(values, axis=0)
-    spread = FAR * 1.4826 * np.median(np.abs(values - middle), axis=0)
-    return np.clip(values, middle - spread, middle + spread)

@@ -38,12 +38,16 @@ class Cell:
     name : str
         Name of a run that can be bought once; candidates of one name are alternatives. Empty for a run
         that can be repeated with another seed.
+    decay_share : float, optional
+        Share of each budget that its decay takes, where it is not that of the other runs; 1 for a schedule
+        without a plateau, of which every budget is a run of its own.
     """
 
     N: float
     r: float
     budgets: tuple[float, ...]
     name: str = ""
+    decay_share: float | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.N) and self.N > 0):
@@ -53,6 +57,9 @@ class Cell:
                 f"candidate: r = {self.r:g}; wanted a domain share between 0 and 1, both left out.",
                 hint="looks like a percentage; write 0.3 for 30 %" if 1 < self.r <= 100 else None,
             )
+        share = self.decay_share
+        if share is not None and not 0 < share <= 1:
+            raise ConfigError(f"candidate: decay_share is {share:g}; wanted a share above 0, at most 1.")
         good = bool(self.budgets) and all(np.isfinite(D) and D > 0 for D in self.budgets)
         if not good or any(x >= y for x, y in zip(self.budgets, self.budgets[1:], strict=False)):
             raise ConfigError(
@@ -62,7 +69,8 @@ class Cell:
 
     def __str__(self) -> str:
         tokens = "+".join(format_quantity(D) for D in self.budgets)
-        return f"N={format_quantity(self.N)} r={self.r:.3g} D={tokens}"
+        schedule = "" if self.decay_share is None else f" decay={self.decay_share:g}"
+        return f"N={format_quantity(self.N)} r={self.r:.3g} D={tokens}{schedule}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class Candidate:
     def __str__(self) -> str:
         if len(self.cells) == 1:
             return self.cells[0].name or str(self.cells[0])
-        same = {(cell.N, cell.budgets) for cell in self.cells}
+        same = {(cell.N, cell.budgets, cell.decay_share) for cell in self.cells}
         if len(same) == 1:
             one = self.cells[0]
             shares = ", ".join(f"{cell.r:.3g}" for cell in self.cells)

@@ -26,13 +26,15 @@ class Knowledge:
         What it started from.
     candidates : tuple of Candidate
         All candidates.
-    anomalies : ndarray, shape (draws, 1 + points)
-        Deviations from the mean over the draws, over the root of their number less 1: of the ratio, then of
-        every log loss of every candidate, evaluation set by evaluation set, conditioned on what was bought.
+    anomalies : ndarray, shape (k, 1 + points)
+        Root of the covariance of the ratio, then of every log loss of every candidate, evaluation set by
+        evaluation set, conditioned on what was bought; see `Belief.moves`.
     law_error : LawError or None
         After what was bought.
     places : tuple of ndarray of int
         Columns of each candidate's losses.
+    scale : float
+        Variance of the ratio over the draws, relative to that of the anomalies.
     """
 
     belief: Belief
@@ -40,25 +42,27 @@ class Knowledge:
     anomalies: Array
     law_error: LawError | None
     places: tuple[Integers, ...]
+    scale: float
 
     @classmethod
     def of(cls, belief: Belief, candidates: Sequence[Candidate]) -> Knowledge:
         """What is known before anything is bought."""
-        found = belief.losses(candidates)
-        joint = np.column_stack([belief.ratio, *found.values()])
-        anomalies = (joint - joint.mean(axis=0)) / np.sqrt(len(joint) - 1)
+        moves = belief.moves(candidates)
         sizes = [len(candidate.runs) for candidate in candidates]
         ends = np.cumsum([0, *sizes])
+        count = len(belief.fits)
         places = tuple(
-            np.concatenate([1 + k * ends[-1] + np.arange(ends[i], ends[i + 1]) for k in range(len(found))])
+            np.concatenate([1 + k * ends[-1] + np.arange(ends[i], ends[i + 1]) for k in range(count)])
             for i in range(len(candidates))
         )
-        return cls(belief, tuple(candidates), anomalies, belief.law_error, places)
+        now = float(moves[:, 0] @ moves[:, 0])
+        scale = belief.parameter_sd**2 / now if now > 0 else 1.0
+        return cls(belief, tuple(candidates), moves, belief.law_error, places, scale)
 
     @property
     def parameter_variance(self) -> float:
         """Variance of the ratio for the parameters of the laws."""
-        return float(self.anomalies[:, 0] @ self.anomalies[:, 0])
+        return self.scale * float(self.anomalies[:, 0] @ self.anomalies[:, 0])
 
     @property
     def variance(self) -> float:
@@ -71,7 +75,7 @@ class Knowledge:
         for number, candidate in enumerate(self.candidates):
             seen = self.anomalies[:, self.places[number]]
             along = seen.T @ self.anomalies[:, 0]
-            gain = along @ np.linalg.solve(seen.T @ seen + self._noise(candidate), along)
+            gain = self.scale * along @ np.linalg.solve(seen.T @ seen + self._noise(candidate), along)
             law = self._law_variance(self.law_error_after(candidate))
             left.append(max(self.parameter_variance - float(gain), 0.0) + law)
         return np.array(left)
@@ -90,6 +94,32 @@ class Knowledge:
         shrink = 1 - 1 / np.sqrt(1 + scale**2)
         moved = self.anomalies - left @ (shrink[:, None] * (left.T @ self.anomalies))
         return replace(self, anomalies=moved, law_error=self.law_error_after(candidate))
+
+    def informations(self) -> Array:
+        """What every candidate tells of the anomalies' combinations, shape (candidates, k, k)."""
+        found = []
+        for number, candidate in enumerate(self.candidates):
+            seen = self.anomalies[:, self.places[number]]
+            found.append(seen @ np.linalg.solve(self._noise(candidate), seen.T))
+        return np.array(found)
+
+    def variance_with(self, precision: Array) -> Array:
+        """Variance of the ratio for the parameters, for precisions of shape (..., k, k)."""
+        along = np.broadcast_to(self.anomalies[:, :1], (*precision.shape[:-1], 1))
+        return np.asarray(self.scale * (along * np.linalg.solve(precision, along)).sum(axis=(-2, -1)))
+
+    def law_variance_after(self, points: Sequence[tuple[float, float]]) -> float:
+        """Variance of the ratio for the law's error once runs of (N, longest D) are bought."""
+        error = self.law_error
+        if error is not None and points:
+            N, D = zip(*points, strict=True)
+            error = error.after(N, D, range(len(points)))
+        return self._law_variance(error)
+
+    def beyond(self, point: tuple[float, float]) -> bool:
+        """Whether a run of (N, longest D) goes beyond those there are, so that the law's error may move."""
+        error = self.law_error
+        return error is not None and any(x > error.top[name] for name, x in zip("ND", point, strict=True))
 
     def law_error_after(self, candidate: Candidate) -> LawError | None:
         """The law's error at the target after a candidate."""
@@ -110,7 +140,7 @@ class Knowledge:
             # Beyond the range the law errs by itself, by the same in all losses of a size.
             error = self.law_error if name == self.belief.nearest else None
             error = LawError.of(fit, N[0], D[0]) if error is None else error
-            beyond = [np.hypot(error.at("N", x)[0], error.at("D", y)[0]) for x, y in zip(N, D, strict=True)]
+            beyond = np.hypot(error.along("N", N), error.along("D", D))
             part = slice(number * n, (number + 1) * n)
             noise = self.belief.noise[name].covariance(candidate.runs)
             total[part, part] = noise + np.outer(beyond, beyond)

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcpt.fit.extrapolation import distance_outside, error_beyond, widened
 from dcpt.fit.law_fit import LawFit
 from dcpt.fit.score import LARGEST_D, LARGEST_N
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,35 +61,42 @@ class LawError:
     @property
     def beyond(self) -> float:
         """Variance of the error of extrapolation at the target."""
-        reaching = sum(float(self.at(symbol, self.target[symbol])[0]) ** 2 for symbol in ("N", "D"))
-        return self.remainder + reaching
+        return self.remainder + sum(self.at(symbol, self.target[symbol]) ** 2 for symbol in ("N", "D"))
 
     @property
     def extrapolates(self) -> bool:
         """Whether the error of extrapolation, not the scatter, sets the deviation."""
         return self.sd > self.scatter * (1 + 1e-9)
 
-    def at(self, symbol: str, value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Error of extrapolation at a value of N or D, shape (1,); 0 inside the fitted range."""
-        beyond = distance_outside(np.array([value]), self.bottom[symbol], self.top[symbol])
+    def at(self, symbol: str, value: float) -> float:
+        """Error of extrapolation at a value of N or D; 0 inside the fitted range."""
+        return float(self.along(symbol, np.array([value]))[0])
+
+    def along(self, symbol: str, values: Array) -> Array:
+        """Error of extrapolation at values of N or D, shape (n,)."""
+        beyond = distance_outside(values, self.bottom[symbol], self.top[symbol])
         found = [error_beyond(rms, reach, beyond) for rms, reach in self.held_out[symbol]]
-        return np.sqrt(np.sum([error**2 for error in found], axis=0)) if found else np.zeros(1)
+        return np.asarray(np.sqrt(np.sum([error**2 for error in found], axis=0)) if found else 0.0 * beyond)
 
     def after(self, N: Sequence[float], D: Sequence[float], runs: Sequence[int]) -> LawError:
         """The error after buying runs; `runs` numbers the run of each point.
 
-        Only points above the largest fitted size (or tokens) and no farther than the target move it.
+        Only points nearer to the target than the largest fitted size (or tokens) move it. One beyond the
+        target is as near as one that far below it: the law has to reach from there to the target all the
+        same.
         """
         made = self
         for symbol, values in (("N", N), ("D", D)):
-            highest = max(values)
-            if highest <= self.top[symbol] * (1 + 1e-9) or not self.held_out[symbol]:
+            target, top = self.target[symbol], self.top[symbol]
+            nearest = max(values, key=lambda value: min(value, target**2 / value))
+            reached = min(nearest, target**2 / nearest)
+            if target <= top or reached <= top * (1 + 1e-9) or not self.held_out[symbol]:
                 continue
-            count = len({run for run, value in zip(runs, values, strict=True) if value == highest})
-            prior = float(made.at(symbol, highest)[0]) ** 2
+            count = len({run for run, value in zip(runs, values, strict=True) if value == nearest})
+            prior = made.at(symbol, nearest) ** 2
             # Known from the runs bought there as well as their scatter lets it be.
             left = prior * self.scatter**2 / (prior * count + self.scatter**2) if prior > 0 else 0.0
-            nearer = replace(made, top={**made.top, symbol: highest}, remainder=0.0)
+            nearer = replace(made, top={**made.top, symbol: reached}, remainder=0.0)
             # What is known already is not lost: too few runs there leave the error as it was.
             left = min(made.remainder + left, max(made.beyond - nearer.beyond, 0.0))
             made = replace(nearer, remainder=left)

@@ -59,8 +59,8 @@ class Prices:
 
     def run(self, cell: Cell) -> float:
         """FLOPs of a run's trunk and branches, without its base."""
-        trunk = (1 - self.decay_share) * cell.budgets[-1]
-        return self.per_token(cell.N) * (trunk + self.decay_share * sum(cell.budgets))
+        share = self.decay_share if cell.decay_share is None else cell.decay_share
+        return self.per_token(cell.N) * ((1 - share) * cell.budgets[-1] + share * sum(cell.budgets))
 
     def base(self, N: float) -> float:
         """FLOPs of pre-training a size."""

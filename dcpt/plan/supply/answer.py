@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcpt.plan.binding import Binding, binding_words
 from dcpt.plan.caveat import Caveat
 
 Array = NDArray[np.float64]
-Constraint = Literal["ceiling", "pool", "epochs", "tokens", "budget", "range", "none"]
-
-CONSTRAINT_WORDS: Mapping[Constraint, str] = {
-    "ceiling": "a loss to keep reaches its ceiling",
-    "pool": "the unique tokens of a side run out",
-    "epochs": "the cap on passes over a pool is reached",
-    "tokens": "the most tokens allowed are reached",
-    "budget": "the budget is spent",
-    "range": "the searched range ends",
-    "none": "nothing binds: the loss has its minimum here",
-}
 
 
 @dataclass(frozen=True)
@@ -44,7 +33,7 @@ class Price:
         Whether the answer lies on it. A pool is active when it is repeated.
     """
 
-    constraint: Constraint
+    constraint: Binding
     name: str
     amount: float
     per_percent: float
@@ -131,7 +120,7 @@ class SupplyAnswer:
     losses: Mapping[str, float]
     epochs: Mapping[str, float]
     worth: Mapping[str, float]
-    binding: Constraint
+    binding: Binding
     binding_name: str
     prices: tuple[Price, ...]
     draws: Draws | None
@@ -148,7 +137,7 @@ class SupplyAnswer:
     @property
     def binding_words(self) -> str:
         """What binds, in words."""
-        return CONSTRAINT_WORDS[self.binding]
+        return binding_words(self.binding, self.binding_name)
 
 
 def intervals(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.symbols import DOMAIN, ROLES
-from dcpt.plan.supply.answer import Constraint, Price
+from dcpt.plan.binding import Binding
+from dcpt.plan.supply.answer import Price
 from dcpt.plan.supply.drawn_law import Members
 from dcpt.plan.supply.question import Question
 from dcpt.plan.supply.region import Region, Tokens
@@ -46,7 +47,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class _Candidate:
-    kind: Constraint
+    kind: Binding
     name: str
     amount: float
     relaxed: Problem | None
@@ -87,15 +88,18 @@ def prices_of(
     return tuple(sorted(found, key=lambda price: (not price.active, price.per_percent)))
 
 
-def binding_of(prices: tuple[Price, ...], supply: Supply) -> tuple[Constraint, str]:
-    """The active constraint whose 1 % is worth most.
+def binding_of(prices: tuple[Price, ...], supply: Supply) -> tuple[Binding, str]:
+    """The active constraint whose 1 % is worth most, but for an end of the searched ratios.
 
-    Where a cap on passes is reached the pool is worth more than the cap, for it moves both; the cap is
-    what one may lift, so it is named, unless it is one pass and the pool is simply used up.
+    Where the loss still falls at such an end, that is where the answer comes from: what the others are worth
+    holds for a ratio that was not chosen but cut off. Where a cap on passes is reached the pool is worth
+    more than the cap, for it moves both; the cap is what one may lift, so it is named, unless it is one pass
+    and the pool is simply used up.
     """
-    for price in prices:
-        if not (price.active and price.per_percent < 0):
-            continue
+    worth = [price for price in prices if price.active and price.per_percent < 0]
+    if any((price.constraint, price.name) == ("range", "r") for price in worth):
+        return "range", "r"
+    for price in worth:
         if price.constraint not in ("pool", "epochs"):
             return price.constraint, price.name
         capped = any(p.active for p in prices if (p.constraint, p.name) == ("epochs", price.name))
@@ -181,7 +185,7 @@ def _tokens(problem: Problem, region: Region) -> list[_Candidate]:
             return np.asarray(1 - D / cap)
 
         more = replace(problem, tokens=replace(tokens, **{fields[name]: cap * PERCENT}))
-        kind: Constraint = "tokens" if name == "tokens" else "budget" if name == "budget" else "range"
+        kind: Binding = "tokens" if name == "tokens" else "budget" if name == "budget" else "range"
         found.append(_Candidate(kind, "D" if kind == "range" else "", cap, more, distance))
     return found
 

@@ -76,3 +76,20 @@ def test_the_fingerprint_knows_the_numbers_and_not_the_order():
 def test_refusals_say_what_and_where(changed, words):
     with pytest.raises(DataError, match=words):
         table(**changed)
+
+
+def test_sides_and_base_losses_go_with_the_runs():
+    base = [[3.5, 2.5], [3.5, 2.5], [3.6, 2.6]]
+    made = table(sides=["general", "domain", "domain"], base=base)
+    part = made.rows([2, 0]).only(["y"])
+    assert part.base.tolist() == [[2.6], [2.5]]
+    assert part.sides == ("general", "domain", "domain")
+    assert made.fingerprint != table().fingerprint
+    for changed, said in (
+        ({"sides": ["general", "domain"]}, "there are 2 sides; wanted general or domain for each of 3"),
+        ({"sides": ["general", "domain", "other"]}, "'other' is one of the sides"),
+        ({"base": [[3.5], [3.5], [3.5]]}, "base losses have the shape"),
+        ({"base": [[3.5, 0.0]] * 3}, "run 1: the base loss of y is 0; wanted a positive number"),
+    ):
+        with pytest.raises(DataError, match=said):
+            table(**changed)

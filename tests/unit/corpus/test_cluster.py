@@ -8,6 +8,7 @@ import random
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -217,9 +218,12 @@ def test_without_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_local_model_embeds_in_a_process_of_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mean of the last hidden states over a document's own tokens: the same without padding or batches."""
+    """Mean of the last hidden states over a document's own tokens: the same without padding or batches.
+
+    The process that is asked for is played by this one, which has loaded torch already.
+    """
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -245,6 +249,12 @@ def test_a_local_model_embeds_in_a_process_of_its_own(
     network = transformers.BertModel(config).eval()
     network.save_pretrained(tmp_path / "model")
     documents = ["court judge", "cell protein gene enzyme tissue", "proof", "ring ideal " * 20]
+
+    def started(command: list[str], **how: Any) -> Any:
+        assert command[:3] == [sys.executable, "-m", "dcpt.train.embed"]
+        return SimpleNamespace(returncode=main(command[3:]), stderr="")
+
+    monkeypatch.setattr("dcpt.corpus.cluster_features.subprocess.run", started)
     found = embed(documents, tmp_path / "model")
     assert np.linalg.norm(found, axis=1) == pytest.approx(1)
     for document, row in zip(documents, found, strict=True):

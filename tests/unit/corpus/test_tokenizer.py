@@ -91,3 +91,13 @@ def test_a_tokenizer_that_brings_its_own_code_is_refused_and_the_code_is_not_run
 def test_a_folder_that_is_not_there_is_not_looked_up_on_a_hub(path: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no folder"):
         load_tokenizer(TokenizerSpec(kind="hf", path=path), tmp_path)
+
+
+def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """org/name may be a hub name; where its first part is a folder here, it is a path."""
+    (tmp_path / "tokenizers").mkdir()
+    monkeypatch.setattr("dcpt.corpus.tokenizer._load_hf", lambda path: pytest.fail(f"asked for {path}"))
+    with pytest.raises(DataError, match="there is no folder"):
+        load_tokenizer(TokenizerSpec(kind="hf", path="tokenizers/mine"), tmp_path)

@@ -13,6 +13,7 @@ from dcpt.core.errors import ConfigError, FitError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit import LawFit, fit_law
 from dcpt.fit.bases import Bases, read_bases
+from dcpt.fit.default_laws import LAWS, default_laws
 from dcpt.laws import get_law
 
 SIZES = (1e6, 4e6, 1.6e7, 6.4e7)
@@ -114,3 +115,21 @@ def test_a_law_that_leaves_the_positive_losses_is_refused() -> None:
     assert odd.mean(1e7, 1e6, 0.0)[0] > 0
     with pytest.raises(FitError, match="no positive loss of 'general'"):
         odd.predict(1e7, 1e6, 0.9)
+
+
+def test_several_general_sets_are_named_where_one_is_needed() -> None:
+    """Every set has its losses at D = 0: what lacks is which of the general ones is meant."""
+    one = losses("anchored-shift").frame
+    both = [
+        one.assign(eval_set=name, role=name.split("/")[0]) for name in ("general/a", "general/b", "domain")
+    ]
+    table = LossTable.from_frame(pd.concat(both))
+    laws, left_out = default_laws(table, "domain")
+    needs = [name for name in LAWS["domain"] if "G0" in get_law(name).inputs]
+    assert needs
+    assert not {law.name for law in laws} & set(needs)
+    assert all("several general sets (general/a, general/b)" in left_out[name] for name in needs)
+    with pytest.raises(ConfigError, match="several general sets"):
+        fit_law(needs[0], table, "domain", bootstrap=2)
+    called = table.frame.assign(eval_set=table.frame["eval_set"].replace("general/a", "general"))
+    assert default_laws(LossTable.from_frame(called), "domain")[1] == {}

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.loss_table import LossTable
 from dcpt.fit import fit_law
 from dcpt.fit.baselines import fit_constant, fit_log_linear
 from dcpt.fit.batch import minimise
@@ -168,8 +169,6 @@ def test_tokens_that_follow_size_are_said(make):
     table = make(noise=0.001)
     frame = table.frame
     one = frame[np.isclose(frame["D"] / frame["N"], 2.0)]
-    from dcpt.core.loss_table import LossTable
-
     fit = fit_law("chinchilla", LossTable(one.reset_index(drop=True)), "domain", bootstrap=0, holdouts=False)
     assert "rank" in kinds(fit)
 
@@ -177,8 +176,6 @@ def test_tokens_that_follow_size_are_said(make):
 def test_losses_that_rise_with_size_are_said(make):
     frame = make(noise=0.0).frame.copy()
     frame["value"] *= 1 + 0.3 * frame["r"]  # more domain text makes this domain loss higher
-    from dcpt.core.loss_table import LossTable
-
     law = get_law("d-cpt")
     params = law.lmfit_parameters()
     params["C"].set(value=0.0, vary=False)
@@ -197,3 +194,13 @@ def test_leads_study_intervals_hold_the_target(leads):
         inside = (frame["obs_lo"].to_numpy() <= rows["value"]) & (rows["value"] <= frame["obs_hi"].to_numpy())
         assert fit.draws_converged > 0.95
         assert inside.sum() >= 5
+
+
+def test_losses_that_hardly_vary_have_no_r2(make):
+    table = make(noise=0.0)
+    frame = table.frame.copy()
+    frame["value"] = 2.5 + 1e-6 * np.arange(len(frame)) / len(frame)
+    fit = fit_law("chinchilla", LossTable.from_frame(frame), "domain", bootstrap=0, holdouts=False)
+    assert fit.quality["errors"]["r2_log"] is None
+    assert "flat_loss" in kinds(fit)
+    assert "flat_loss" not in kinds(fit_law("chinchilla", table, "domain", bootstrap=0, holdouts=False))

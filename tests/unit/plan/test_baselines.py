@@ -75,15 +75,38 @@ def test_pools_give_the_proportional_mix(synthetic) -> None:
 
 def test_a_mix_that_cannot_be_told_from_the_answer_is_not_to_be_changed(synthetic, plan) -> None:
     fits = synthetic.fits()
-    inside = (plan.r + plan.r_hi) / 2
+    inside = (plan.r + plan.r_lo) / 2
     same = make_plan(fits, Objective.of({**ASKED, "r_now": inside}))
     assert same.verdict == "do not change your mix on this evidence"
     assert same.verdict_line.startswith("Do not change your mix on this evidence: the mix in use (r = ")
+    assert "--now" in same.verdict_line
     assert by_name(same)["mix in use"].same
     other = make_plan(fits, Objective.of({**ASKED, "r_now": 0.12}))
     assert not by_name(other)["mix in use"].same
     assert other.verdict != same.verdict
     assert by_name(other)["mix in use"].lo > 0  # and the answer is better for sure
+
+
+def test_a_mix_that_breaks_the_limit_is_not_the_answer_however_near(synthetic, plan) -> None:
+    fits = synthetic.fits()
+    beyond = (plan.r + plan.r_hi) / 2
+    assert plan.r < beyond < plan.r_hi
+    broken = make_plan(fits, Objective.of({**ASKED, "r_now": beyond}))
+    assert (by_name(broken)["mix in use"].keeps, by_name(broken)["mix in use"].same) == (False, False)
+    assert broken.verdict == "the data do not say"
+    copied = make_plan(fits, Objective.of({**ASKED, "r_now": plan.r + 4e-4}))  # an answer, rounded up
+    assert by_name(copied)["mix in use"].same
+
+
+def test_without_a_mix_in_use_the_plan_says_what_it_was_compared_with(plan) -> None:
+    """Told to keep a mix that it does not know, a reader must learn which mixes were meant."""
+    same = [item for item in plan.baselines if item.same]
+    assert same
+    assert plan.verdict == "do not change your mix on this evidence"
+    assert plan.verdict_line.startswith("Keep the mix you have: the evidence does not separate the answer")
+    nearest = min(same, key=lambda item: abs(item.difference))
+    assert f"from '{nearest.name}' (r = {nearest.r:.3f})" in plan.verdict_line
+    assert "give the mix in use (--now)" in plan.verdict_line
 
 
 def test_a_flat_objective_is_no_reason_to_change(synthetic) -> None:

@@ -58,6 +58,50 @@ def test_a_row_without_an_answer_has_no_numbers(fits) -> None:
     assert frame["domain"].isna().tolist() == [True, False]
 
 
+def test_the_reason_for_a_missing_answer_is_that_of_the_plan(fits) -> None:
+    frame = what_if(fits, Objective.of(ASKED), "keep", ["-30%", "+1%"])
+    with pytest.raises(PlanError) as caught:
+        make_plan(fits, Objective.of({**ASKED, "keep": "general <= -30%"}))
+    reasons = frame.attrs["unreachable"]
+    assert list(reasons) == [0]
+    assert reasons[0].startswith(caught.value.message.rstrip("."))
+    assert str(caught.value.hint) in reasons[0]
+    tight = Objective.of({**ASKED, "keep": "general <= -30%"})
+    along = what_if(fits, tight, "r", ["0.2", "0.5"])
+    assert along["keeps"].tolist() == [0, 0]
+    assert along.attrs["unreachable"] == reasons
+    assert what_if(fits, Objective.of(ASKED), "r", ["0.8", "0.9"]).attrs["unreachable"] == {}
+
+
+def test_each_row_says_what_lies_outside_the_fits(fits) -> None:
+    """Fitted: N 55k to 600k, D 330k to 1.3M, r 0.1 to 0.9."""
+    inside = {"N": 0.5e6, "D": 1e6, "keep": "general <= 3.37"}
+    for axis, values, wanted in (
+        ("D", ["1M", "1.3M", "2.6M", "0.11M"], ["", "", "D 2x", "D 3x"]),
+        ("N", ["0.5M", "6M"], ["", "N 10x"]),
+        ("r", ["0.5", "0.95"], ["", "r"]),
+        ("keep", ["3.37", "3.4"], ["", ""]),
+    ):
+        assert what_if(fits, Objective.of(inside), axis, values)["outside"].tolist() == wanted, axis
+    both = what_if(fits, Objective.of({**inside, "N": 1.2e6}), "D", ["2.6M"])
+    assert both["outside"].tolist() == ["N 2x, D 2x"]
+
+
+def test_limits_kept_only_between_two_points_of_the_grid_are_found(synthetic) -> None:
+    """A general loss that turns with the ratio, kept only at its minimum: no grid point keeps it."""
+    bent = synthetic.fit_of("general", {**synthetic.GENERAL, "B": 0.6, "nu": 2.0})
+    fits = FitSet((bent, synthetic.fit_of("domain")), {})
+    fine = np.linspace(0.1, 0.9, 400001)
+    losses = np.array(bent.mean(1.2e6, 1.3e6, fine))
+    bottom = float(fine[losses.argmin()])
+    assert 0.15 < bottom < 0.85
+    asked = {**ASKED, "keep": f"general <= {losses.min() + 1e-10:.12f}"}
+    frame = what_if(fits, Objective.of(asked), "D", ["1.3M"])
+    assert frame.attrs["unreachable"] == {}
+    assert frame["r"].iloc[0] == pytest.approx(bottom, abs=1e-4)
+    assert frame["r"].iloc[0] == pytest.approx(make_plan(fits, Objective.of(asked)).r, abs=1e-4)
+
+
 def test_questions_that_make_no_sense_are_refused(fits) -> None:
     objective = Objective.of(ASKED)
     balance = Objective.of({"N": 1e6, "D": 1e6, "minimise": "0.5*domain + 0.5*general"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,10 +11,12 @@ import pandas as pd
 import pytest
 
 from dcpt.core.loss_table import LossTable
+from dcpt.core.quantity import format_quantity
 from dcpt.fit.fit_file import FitSet
 from dcpt.launch.compare import compare
 from dcpt.plan.make_plan import make_plan
 from dcpt.plan.objective import Objective
+from dcpt.report import figures
 from dcpt.report.html import make_report
 from dcpt.report.table import loss, number, percent, power
 
@@ -172,3 +175,50 @@ def test_the_slider_holds_the_whole_curve(folder, material) -> None:
     data = re.search(r'<script type="application/json" id="curve">(.*?)</script>', text)
     assert data is not None
     assert data.group(1).count("[") == 1 + len(material[1].curve)
+
+
+def test_the_page_shows_sizes_front_hours_and_money(
+    synthetic: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the plan's file holds of them, as tables with their data to save."""
+    picture = figures.Figure("data:,", "data:,", "")
+    monkeypatch.setattr(figures, "render", lambda *given, **look: picture)
+    fits = synthetic.fits(draws=40)
+    asked = {
+        "sizes": ["0.1M", "0.3M", "0.6M"],
+        "keep": "general <= 3.42",
+        "budget": {"money": 0.1, "price": 2.5, "hardware": "cpu-core"},
+    }
+    plan = make_plan(fits, Objective.of(asked))
+    page = Page(make_report(tmp_path, synthetic.table(), fits, plan).read_text())
+    low, high = plan.cost["hours_low"], plan.cost["hours_high"]
+    assert f"0.04 cpu-core hours ({low:.3g} to {high:.3g})" in page.text
+    assert "0.1 in money" in page.text
+    assert f"{plan.r_cautious * 100:.1f} % domain on {format_quantity(plan.D_cautious)} tokens" in page.text
+    saved = {
+        name: pd.read_csv(io.BytesIO(base64.b64decode(uri.partition("base64,")[2])))
+        for name, uri in re.findall(
+            r'download="([\w.-]+)" href="([^"]+)"', (tmp_path / "report.html").read_text()
+        )
+    }
+    pd.testing.assert_frame_equal(
+        saved["sizes.csv"].astype(float), plan.by_size.reset_index(drop=True).astype(float), rtol=1e-7
+    )
+    pd.testing.assert_frame_equal(saved["front.csv"], plan.front.reset_index(drop=True), rtol=1e-7)
+    for row in plan.by_size.to_dict("records"):
+        best = f"{format_quantity(row['D'])} {row['r']:.3f} {row['value']:.4f}"
+        none = "– – – – – no run keeps the limits"
+        assert f"{format_quantity(row['N'])} {best if row['feasible'] else none}" in page.text
+    assert "Pareto front, nats per token; the row nearest to r* is bold" in page.text
+
+
+def test_the_band_of_the_front_is_drawn_where_most_draws_reach_it(material) -> None:
+    from dcpt.plots.trade_off import trade_off
+
+    _, plan, _ = material
+    band = plan.front[plan.front["reached"] >= 0.95]
+    assert 0 < len(band) < len(plan.front)
+    (filled,) = trade_off(plan.curve, r=plan.r, band=band).collections[:1]
+    ends = filled.get_datalim(filled.axes.transData)
+    assert (ends.x0, ends.x1) == pytest.approx((band["general_lo"].min(), band["general_hi"].max()))
+    assert (ends.y0, ends.y1) == pytest.approx((band["domain"].min(), band["domain"].max()))

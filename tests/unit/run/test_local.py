@@ -6,53 +6,27 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "train"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from scripted_trainer import script_here
 from tiny_sweep import TinySweep
 
 from dcpt.core import files
 from dcpt.core.errors import DataError
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
-from dcpt.run import local, store
-from dcpt.run import worker as worker_module
-from dcpt.run.local import MAX_ATTEMPTS, execute
+from dcpt.run import conductor, lease, local, store
+from dcpt.run.conductor import MAX_ATTEMPTS, Listener, Outcome
+from dcpt.run.execute import execute
+from dcpt.run.lease import LeaseOffice
 from dcpt.run.stop_signals import stopping_like_ctrl_c
-
-# A worker without training: it does with each run what the file ``plan.json`` says, one word per start.
-SCRIPT = """
-import json, os, pathlib, signal, sys
-def say(**event): print(json.dumps(event), flush=True)
-def finish(folder):
-    (folder / "checkpoints" / "step-00000020").mkdir(parents=True, exist_ok=True)
-    (folder / "record.json").write_text(json.dumps(
-        {"schema_version": 1, "run_id": folder.name, "status": "finished"}))
-say(event="ready")
-for line in sys.stdin:
-    folder = pathlib.Path(json.loads(line)["run_dir"])
-    with open(folder / "metrics.jsonl", "a") as file: file.write('{"kind":"start","step":0}\\n')
-    starts = len((folder / "metrics.jsonl").read_text().splitlines())
-    plan = json.loads((folder.parent.parent / "plan.json").read_text()).get(folder.name, [])
-    word = plan[starts - 1] if starts <= len(plan) else "finish"
-    say(event="started", run_id=folder.name, step=0, steps=20)
-    if word == "kill": os.kill(os.getpid(), signal.SIGKILL)
-    if word == "raise": sys.exit("out of luck")
-    if word == "kill-after-record": finish(folder); os.kill(os.getpid(), signal.SIGKILL)
-    if word == "finish": finish(folder); say(event="finished", run_id=folder.name)
-    if word == "finish-and-die":
-        finish(folder); say(event="finished", run_id=folder.name); sys.stdout.close(); os._exit(3)
-    if word.startswith("fail:"):
-        say(event="failed", run_id=folder.name, reason=word[5:], retry=True)
-    if word.startswith("abandon:"):
-        (folder / "record.json").write_text(json.dumps({"schema_version": 1, "run_id": folder.name,
-            "status": "abandoned", "reason": word[8:]}))
-        say(event="failed", run_id=folder.name, reason=word[8:], retry=False)
-"""
 
 
 @pytest.fixture
@@ -62,33 +36,38 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     base = sweep.base()
     trunk = sweep.trunk(base)
     specs = [base, trunk, sweep.branch(trunk)]
-    script = tmp_path / "worker.py"
-    script.write_text(SCRIPT)
-    popen = worker_module.subprocess.Popen
-
-    def start(command: list[str], **options: Any) -> Any:
-        scene.hired += 1
-        return popen([sys.executable, "-S", str(script)], **options)
-
-    monkeypatch.setattr(worker_module.subprocess, "Popen", start)
+    hired = script_here(tmp_path, monkeypatch)
 
     class Scene:
         root, base, trunk, branch = tmp_path, *specs
-        hired = 0
         events: list[dict[str, Any]]
 
-        def run(self, plan: dict[str, list[str]], only: list[RunSpec] | None = None) -> local.Outcome:
+        def run(
+            self,
+            plan: dict[str, list[str]],
+            only: list[RunSpec] | None = None,
+            listen: Listener = lambda event: None,
+        ) -> Outcome:
             (tmp_path / "plan.json").write_text(json.dumps(plan))
-            self.hired, self.events = 0, []
-            return execute(tmp_path, only or specs[:2], {}, 1, "cpu", self.events.append)
+            hired.clear()
+            self.events = []
+
+            def hear(event: dict[str, Any]) -> None:
+                self.events.append(event)
+                listen(event)
+
+            return execute(tmp_path, only or specs[:2], {}, 1, "cpu", hear)
 
         def record(self, spec: RunSpec) -> RunRecord:
             record = RunRecord.load(store.run_folder(tmp_path, spec.run_id))
             assert record is not None
             return record
 
-    scene = Scene()
-    return scene
+        @property
+        def hired(self) -> int:
+            return len(hired)
+
+    return Scene()
 
 
 def test_parents_first_and_one_worker_for_all(scene: Any) -> None:
@@ -146,7 +125,8 @@ def test_a_worker_that_dies_after_its_last_word_has_finished(scene: Any) -> None
 
 def test_a_worker_that_died_idle_costs_no_attempt(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is replaced before, or at the latest when, it is given a run."""
-    supervisors: list[Any] = []
+    executors: list[Any] = []
+    conductors: list[Any] = []
     for step in ("before", "at"):
         for spec in (scene.base, scene.trunk):
             (store.run_folder(scene.root, spec.run_id) / "record.json").unlink(missing_ok=True)
@@ -154,26 +134,26 @@ def test_a_worker_that_died_idle_costs_no_attempt(scene: Any, monkeypatch: pytes
         def kill(event: dict[str, Any], step: str = step) -> None:
             scene.events.append(event)
             if event == {"event": "finished", "run_id": scene.base.run_id}:
-                (worker,) = supervisors[-1].workers
+                (worker,) = executors[-1].workers
                 worker.process.kill()
                 os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT)
                 if step == "at":  # nobody has noticed yet
                     monkeypatch.setattr(worker.process, "poll", lambda: None)
 
-        init = local._Supervisor.__init__
-
-        def remember(self: Any, *arguments: Any, init: Any = init) -> None:
-            supervisors.append(self)
-            init(self, *arguments)
-
         with monkeypatch.context() as patch:
-            patch.setattr(local._Supervisor, "__init__", remember)
+            for kind, made in ((local.LocalExecutor, executors), (conductor.Conductor, conductors)):
+
+                def remember(self: Any, *arguments: Any, init: Any = kind.__init__, made: Any = made) -> None:
+                    made.append(self)
+                    init(self, *arguments)
+
+                patch.setattr(kind, "__init__", remember)
             (scene.root / "plan.json").write_text("{}")
-            scene.events, scene.hired = [], 0
+            scene.events, before = [], scene.hired
             outcome = execute(scene.root, [scene.base, scene.trunk], {}, 1, "cpu", kill)
         assert len(outcome.finished) == 2
-        assert supervisors[-1].attempts == {scene.base.run_id: 1, scene.trunk.run_id: 1}
-        assert scene.hired == 2
+        assert conductors[-1].attempts == {scene.base.run_id: 1, scene.trunk.run_id: 1}
+        assert scene.hired - before == 2
         assert not [event for event in scene.events if event["event"] == "retry"]
 
 
@@ -221,3 +201,39 @@ def test_other_signals_stop_like_ctrl_c(number: signal.Signals) -> None:
             os.kill(os.getpid(), number)  # as under nohup
     finally:
         signal.signal(number, old)
+
+
+def test_a_run_that_somebody_else_holds_is_left_to_them(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runners on one disk: one waits, and takes what the other has finished as finished."""
+    monkeypatch.setattr(conductor, "REFUSED_SECONDS", 0.2)
+    folder = store.write_spec(scene.root, scene.base)
+    elsewhere = LeaseOffice(scene.root)
+    held = elsewhere.take(folder)
+    assert held is not None
+
+    def finish() -> None:
+        (folder / "checkpoints" / "step-00000020").mkdir(parents=True)
+        RunRecord(scene.base.run_id, "finished").save(folder)
+        held.release(over=True)
+
+    threading.Timer(1.0, finish).start()
+    outcome = scene.run({})
+    assert outcome.finished == [scene.base.run_id, scene.trunk.run_id]
+    started = [event["run_id"] for event in scene.events if event["event"] == "started"]
+    assert started == [scene.trunk.run_id]
+    elsewhere.close()
+
+
+def test_a_worker_whose_run_was_taken_over_is_killed(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that slept too long: the run is somebody else's, and its worker must not write on."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.0)
+    folder = store.write_spec(scene.root, scene.base)
+
+    def take_over(event: dict[str, Any]) -> None:
+        if event["event"] == "started" and event["run_id"] == scene.base.run_id and scene.hired == 1:
+            (folder / "lease" / "000002").write_text('{"schema_version": 1, "released": true}')
+
+    plan = {scene.base.run_id: ["sleep"]}
+    assert len(scene.run(plan, listen=take_over).finished) == 2
+    (again,) = [event for event in scene.events if event["event"] == "retry"]
+    assert "SIGKILL" in again["reason"]

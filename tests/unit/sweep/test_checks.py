@@ -22,7 +22,8 @@ from dcpt.core.run_spec import ModelSpec
 from dcpt.corpus.shards import Corpus
 from dcpt.run import store
 from dcpt.sweep import ladder
-from dcpt.sweep.prepare import _notes, prepare
+from dcpt.sweep.notes import notes_of
+from dcpt.sweep.prepare import prepare
 from dcpt.sweep.price import price
 
 
@@ -75,7 +76,7 @@ def test_leakage_is_told(tiny: Path) -> None:
         "law": with_leakage(corpora["law"], None, None),
     }
     design = replace(sweep.design, corpora=leaky)
-    told = replace(sweep, design=design, notes=tuple(_notes(sweep.spec, design)))
+    told = replace(sweep, design=design, notes=tuple(notes_of(sweep.spec, design)))
     text = summary(told, price(told))
     assert "12.3 % of held-out 13-grams also in train, 20.0 % in the other corpora's" in text
     assert "note: corpus 'prose': 12.3 % of its held-out 13-grams also stand in its training text" in text
@@ -84,7 +85,7 @@ def test_leakage_is_told(tiny: Path) -> None:
     assert document["corpora"]["prose"]["leakage"]["overlap"] == 0.1234
     assert document["corpora"]["law"]["leakage"]["overlap_others"] is None
     design = replace(sweep.design, corpora={"prose": with_leakage(corpora["prose"], 0.1, 0.1)})
-    assert not [note for note in _notes(sweep.spec, design) if "13-grams" in note]
+    assert not [note for note in notes_of(sweep.spec, design) if "13-grams" in note]
 
 
 def write_checkpoint(folder: Path, weights: bytes = b"weights") -> None:

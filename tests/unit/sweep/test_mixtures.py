@@ -21,7 +21,7 @@ from dcpt.cli.sweep import describe, summary
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.mixtures import read_mixtures
-from dcpt.run.local import Outcome
+from dcpt.run.conductor import Outcome
 from dcpt.sweep import run_sweep as run_module
 from dcpt.sweep.collect import collect
 from dcpt.sweep.expand import target_run
@@ -152,7 +152,9 @@ def test_the_tables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if run.kind != "trunk":
             pretend_finished(folder, run)
     ends = [run for run in sweep.design.runs if run.kind == "branch"]
-    monkeypatch.setattr(run_module, "execute", lambda *rest: Outcome([run.run_id for run in ends], {}, {}))
+    monkeypatch.setattr(
+        run_module, "execute", lambda *rest, **more: Outcome([run.run_id for run in ends], {}, {})
+    )
     run_sweep(sweep)
     frame = pd.read_csv(folder / "mixtures.csv")
     assert set(frame["schema_version"]) == {1}
@@ -162,7 +164,12 @@ def test_the_tables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, loss in true_losses(shares).items():
             assert row[f"loss:{name}"] == pytest.approx(loss)
     assert frame["run_id"].tolist() == [run.run_id for run in ends]
-    table, _ = read_mixtures(folder / "mixtures.csv", index="run_id")
+    table, dropped = read_mixtures(folder / "mixtures.csv")
+    assert table.sides == ("general", "general", "domain", "domain")
+    base = true_losses(dict(sweep.design.runs[0].mixture.phases[0].shares))
+    assert table.base is not None
+    assert table.base[0] == pytest.approx([base[name] for name in table.targets])
+    assert set(dropped.ignored) == {"schema_version", "size", "r", "schedule"}
     assert (table.corpora, table.targets) == (CORPORA, (*CORPORA, "general", "domain"))
     assert list(table.index) == frame["run_id"].tolist()
     losses = LossTable.read(folder / "losses.csv", extras=[f"share:{name}" for name in CORPORA])

@@ -59,7 +59,7 @@ def corpus(name: str) -> Corpus:
 def test_the_ids_of_a_committed_experiment() -> None:
     """All 215 of its loss table."""
     sweep = read_sweep(EXPERIMENT / "sweep.yaml")
-    rungs = build_rungs(sweep.model.sizes, sweep.model, 1024, 0, EXPERIMENT, EXPERIMENT)
+    rungs = build_rungs(sweep.model.sizes, sweep.model, 1024, 0, {}, EXPERIMENT)
     design = expand(sweep, {name: corpus(name) for name in STREAMS}, rungs, TOKENIZER)
     with open(EXPERIMENT / "losses.csv", newline="", encoding="utf-8") as file:
         known = {row["run_id"] for row in csv.DictReader(file)}

@@ -21,7 +21,7 @@ from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.cost.parameters import count_parameters
 from dcpt.run import store
-from dcpt.run.local import Outcome
+from dcpt.run.conductor import Outcome
 from dcpt.sweep import run_sweep as run_module
 from dcpt.sweep.collect import collect
 from dcpt.sweep.expand import target_run
@@ -243,7 +243,7 @@ def test_losses_are_written_whatever_ends_the_sweep(folder: Path, monkeypatch: p
     path = folder / "losses.csv"
     for error in (KeyboardInterrupt(), DataError("the disk is full")):
 
-        def stop(*arguments: Any, error: BaseException = error) -> Outcome:
+        def stop(*arguments: Any, error: BaseException = error, **more: Any) -> Outcome:
             raise error
 
         monkeypatch.setattr(run_module, "execute", stop)
@@ -256,9 +256,11 @@ def test_losses_are_written_whatever_ends_the_sweep(folder: Path, monkeypatch: p
     assert path.exists()
     path.unlink()
     lost = {sweep.design.runs[1].run_id: "diverged: x"}
-    monkeypatch.setattr(run_module, "execute", lambda *rest: Outcome([sweep.design.runs[0].run_id], {}, lost))
+    monkeypatch.setattr(
+        run_module, "execute", lambda *rest, **more: Outcome([sweep.design.runs[0].run_id], {}, lost)
+    )
     result = run_sweep(sweep)
     assert (len(result.table), result.outcome.abandoned, path.exists()) == (2, lost, True)
-    monkeypatch.setattr(run_module, "execute", lambda *rest: Outcome([], {}, lost))
+    monkeypatch.setattr(run_module, "execute", lambda *rest, **more: Outcome([], {}, lost))
     with pytest.raises(RunError, match=r"none of 7 runs finished; .*-trunk-.*: diverged: x"):
         run_sweep(sweep)

@@ -143,3 +143,28 @@ def test_files_that_are_not_there_or_ambiguous(folder, tmp_path):
         read_mixtures(tmp_path / "train_pile_loss_1m.csv")
     with pytest.raises(ConfigError, match="'size' is none of a table"):
         read_mixtures(tmp_path / "train_mixture_1m.csv", shares="w", losses="l", columns={"web": "size"})
+
+
+def test_a_sweep_s_table_says_sides_bases_and_names_of_runs(tmp_path):
+    rows = {"run_id": ["a-1", "a-2"], "share:web": [0.4, 0.7], "share:law": [0.6, 0.3]}
+    rows |= {"loss:web": [3.0, 2.9], "loss:law": [2.0, 2.2], "base:web": [3.1, 3.1], "base:law": [2.8, 2.8]}
+    frame = pd.DataFrame(rows).assign(**{"side:web": "general", "side:law": "domain"})
+    frame.to_csv(tmp_path / "mixtures.csv", index=False)
+    table, report = read_mixtures(tmp_path / "mixtures.csv")
+    assert (table.index, table.sides) == (("a-1", "a-2"), ("general", "domain"))
+    assert table.base.tolist() == [[3.1, 2.8], [3.1, 2.8]]
+    assert report.ignored == ()
+    turned = align(
+        table, read_mixtures(tmp_path / "mixtures.csv", losses={"loss:law": "law", "loss:web": "web"})[0]
+    )
+    assert turned.base.tolist() == [[2.8, 3.1], [2.8, 3.1]]
+    frame.assign(**{"side:law": ["domain", "general"]}).to_csv(tmp_path / "odd.csv", index=False)
+    with pytest.raises(
+        DataError, match="'side:law' holds domain, general; wanted general or domain, the same"
+    ):
+        read_mixtures(tmp_path / "odd.csv")
+    some = frame.drop(columns=["base:web", "side:web"])
+    some.to_csv(tmp_path / "some.csv", index=False)
+    table, report = read_mixtures(tmp_path / "some.csv")
+    assert (table.sides, table.base) == (None, None)
+    assert set(report.ignored) == {"side:law", "base:law"}

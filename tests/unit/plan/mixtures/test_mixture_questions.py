@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dcpt.plan.mixtures.pool import make_pool
 from dcpt.plan.mixtures.question import MixtureQuestion
 from dcpt.plan.mixtures.repetition import Repetition
 from dcpt.plan.mixtures.share_rule import ShareRule
+from dcpt.plan.mixtures.side_targets import side_targets, single_targets
 
 CORPORA = ("pile_cc", "c4", "wiki", "books")
 
@@ -110,3 +112,31 @@ def test_repeated_tokens_count_as_the_data_constrained_law_says() -> None:
     steps = 1e-6 * np.eye(4)
     numeric = (loss(shares + steps) - loss(shares - steps)) / 2e-6
     np.testing.assert_allclose(slope, numeric, atol=1e-6)
+
+
+def test_sides_stand_for_their_losses() -> None:
+    """A side is its pooled loss, or that of its only corpus; the rest is the sweep's own question."""
+    corpora, sides = ("wiki", "law", "code"), ("general", "domain", "domain")
+    targets = (*corpora, "domain")
+    stand = side_targets(targets, corpora, sides)
+    assert stand == {"general": ("wiki",), "domain": ("domain",)}
+    assert single_targets(targets, corpora, sides) == ["wiki", "law", "code"]
+    full = resolved(MixtureQuestion(), corpora, targets, sides, ["general <= +2%"])
+    assert (full.minimise, [str(limit) for limit in full.limits]) == ("domain", ["wiki <= +2%"])
+    assert resolved(MixtureQuestion(keep=()), corpora, targets, sides, ["general <= +2%"]).limits == ()
+    assert resolved(MixtureQuestion.of({"replay": 0.1}), corpora, targets, sides).general == ("wiki",)
+    assert resolved(MixtureQuestion(), corpora, targets).minimise == "mean"
+    assert goal_weights("mean", targets, stand, corpora)[0] == pytest.approx(dict.fromkeys(corpora, 1 / 3))
+    unpooled = side_targets(corpora, corpora, sides)
+    weights, _ = goal_weights("3*domain + wiki", corpora, unpooled)
+    assert weights == pytest.approx({"law": 0.375, "code": 0.375, "wiki": 0.25})
+    with pytest.raises(ConfigError, match="'domain' has no pooled loss; wanted a limit on each of law, code"):
+        resolved(MixtureQuestion.of({"keep": "domain <= 3"}), corpora, corpora, sides)
+
+
+def test_a_question_in_python_and_in_a_file_are_one(tmp_path: Path) -> None:
+    (tmp_path / "q.yaml").write_text("minimise: wiki\nkeep: general <= +2%\nshares: books <= 5%\n")
+    read = MixtureQuestion.read(tmp_path / "q.yaml")
+    assert read == MixtureQuestion(minimise="wiki", keep="general <= +2%", shares=["books <= 0.05"])
+    with pytest.raises(ConfigError, match="level"):
+        MixtureQuestion(level=2.0)

@@ -21,7 +21,7 @@ from dcpt.plan.mixtures.mixture_plan_file import mixture_plan_from_dict, read_mi
 from dcpt.plan.mixtures.plan_mixture import plan_mixture
 from dcpt.plan.mixtures.propose import propose
 from dcpt.plan.mixtures.question import MixtureQuestion
-from dcpt.plan.mixtures.setting import make_setting
+from dcpt.plan.mixtures.setting import BASE, make_setting
 
 
 def test_each_draw_is_answered_by_its_own_optimum(mixture_world: ModuleType, mixture_fit: MixtureFit) -> None:
@@ -192,3 +192,16 @@ def test_regmix_the_best_run_seen_cannot_be_told_from_the_optimum(shared: Path) 
     assert seen.alike
     assert plan.verdict == "do not change your mix on this evidence"
     assert not next(item for item in plan.compared if item.name == "uniform").alike
+
+
+def test_relative_limits_are_measured_from_the_base_where_it_is_known(mixture_fit: MixtureFit) -> None:
+    """As everywhere else in dcpt, +2 % is above the loss before continual pre-training."""
+    fit = replace(mixture_fit, base=np.array([3.0, 1.6, 2.0]), keep=("code <= +2%",))
+    plan = plan_mixture(fit, {"minimise": "wiki"}, draws=30)
+    code = next(item for item in plan.losses if item.target == "code")
+    assert (plan.reference, code.ceiling) == (BASE, pytest.approx(1.02 * 1.6))
+    assert code.mean <= code.ceiling * (1 + 1e-5)
+    beside = plan_mixture(fit, {"minimise": "wiki", "against": "uniform"}, draws=30)
+    assert beside.losses[1].ceiling == pytest.approx(1.02 * float(fit.mean(np.full(4, 0.25))[0, 1]))
+    with pytest.raises(ConfigError, match="the runs do not say them"):
+        plan_mixture(mixture_fit, {"minimise": "wiki", "keep": "code <= +2%", "against": "base"})

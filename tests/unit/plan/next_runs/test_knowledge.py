@@ -48,7 +48,8 @@ def test_buying_one_after_another_is_conditioning_on_all_at_once(belief: Belief)
     noise[:split, :split] = known._noise(OFFERED[0])
     noise[split:, split:] = known._noise(OFFERED[2])
     along = seen.T @ known.anomalies[:, 0]
-    closed = known.parameter_variance - along @ np.linalg.solve(seen.T @ seen + noise, along)
+    gain = along @ np.linalg.solve(seen.T @ seen + noise, along)
+    closed = known.parameter_variance - known.scale * gain
     assert after.parameter_variance == pytest.approx(closed, rel=1e-8)
 
 
@@ -107,6 +108,17 @@ def _believed(frame: pd.DataFrame) -> Belief:
     table = LossTable.from_frame(pd.concat([_bases(), frame], ignore_index=True))
     fits = fit_table(table, ("anchored-surface", "base-surface"), bootstrap=150, holdouts=False)
     return believe(fits, Objective.of({"N": 1e6, "D": 2e6, "keep": "general <= +2%"}), table)
+
+
+def test_the_first_order_says_what_refits_say() -> None:
+    cells = [(N, r, seed) for N in SIZES for r in (0.1, 0.3, 0.5, 0.7, 0.9) for seed in (0, 1)]
+    found = _believed(_losses(cells, np.random.default_rng(2)))
+    pull = np.hypot.reduce([np.linalg.norm(part) for part in found.pull.values()])
+    assert 0.5 < pull / found.parameter_sd < 2
+    moves = found.moves([Candidate((Cell(0.3e6, 0.6, (1e6,)),), "ratio")])
+    for column, (name, fit) in enumerate(found.fits.items(), 1):
+        drawn = np.log(fit.draw_means(0.3e6, 1e6, 0.6)[:, 0]).std()
+        assert 0.5 < np.linalg.norm(moves[:, column]) / drawn < 2, name
 
 
 def test_the_promised_variance_is_what_refits_with_the_runs_have() -> None:

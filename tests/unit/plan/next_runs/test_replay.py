@@ -67,5 +67,6 @@ def test_a_replay_buys_until_it_has_enough(
     assert len(path) >= 2
     assert spent == sorted(set(spent))
     assert all(state.lo <= state.r <= state.hi for state in path)
-    assert bench.reached(path, 1.0, (0.0, 1.0)) is path[0]
-    assert bench.reached(path, 0.0, (0.0, 1.0)) is None
+    assert bench.reached(path, 1.0, path[0].r) is path[0]
+    assert bench.reached(path, 1.0, 2.0) is None
+    assert bench.reached(path, 0.0, path[0].r) is None

@@ -132,19 +132,21 @@ def test_more_of_anything_never_hurts(ask):
 
 
 def test_what_binds_is_named_and_priced(ask):
-    def solved(rise, supply, tokens):
-        return solve_supply(ask(rise, draws=0), supply, tokens, RANGE)
+    def solved(rise, supply, tokens, weights=(1.0, 0.0)):
+        return solve_supply(ask(rise, draws=0, weights=weights), supply, tokens, RANGE)
 
     kept = solved(-0.06, Supply(), Tokens(D=1e6))
     assert (kept.binding, kept.binding_name) == ("ceiling", "general")
-    capped = solved(None, Supply(0.2e6, None, 4.0), Tokens(most=20e6))
+    capped = solved(None, Supply(0.2e6, None, 4.0), Tokens(most=20e6), (0.4, 0.6))
     assert (capped.binding, capped.binding_name) == ("epochs", "domain")
     assert capped.epochs["domain"] == pytest.approx(4.0)
-    free = solved(None, Supply(), Tokens(budget=2e6))
-    prices = {str(price): price for price in free.prices if price.active}
+    free = solved(None, Supply(), Tokens(budget=1e6), (0.4, 0.6))
     assert free.binding == "budget"
-    assert free.r == pytest.approx(0.9)  # the domain loss falls to the highest share searched
-    assert prices["range r"].active
+    end = solved(None, Supply(), Tokens(budget=2e6))
+    prices = {str(price): price for price in end.prices if price.active}
+    assert end.r == pytest.approx(0.9)  # the domain loss falls to the highest share searched
+    assert prices["budget"].per_percent < prices["range r"].per_percent < 0
+    assert (end.binding, end.binding_name) == ("range", "r")
     reached = solved(None, Supply(), Tokens())
     assert pytest.approx(3 * 1.3e6) == reached.D
     assert {caveat.kind for caveat in reached.caveats} == {"tokens_at_edge"}

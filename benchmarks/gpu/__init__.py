@@ -1,0 +1,1 @@
+"""What is measured on a GPU, with torch, transformers, numpy and safetensors alone."""

@@ -1,0 +1,58 @@
+"""Which plan is launched: one of two sides, or one of many corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcpt.cli import show
+
+if TYPE_CHECKING:
+    from dcpt.core.loss_table import LossTable
+    from dcpt.launch.launch import Launch
+    from dcpt.sweep.prepare import Sweep
+
+
+def prepare_planned(
+    plan: Path, sweep: Sweep, ratios: Sequence[float], seed: int, fitted: LossTable | None
+) -> Launch:
+    """Read the plan that a file or folder holds and write down its runs.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When there is no plan, or the sweep is not the one it was made from.
+    """
+    from dcpt.launch.launch import prepare_launch
+    from dcpt.plan.plan import Plan
+
+    mixture = mixture_plan_of(plan)
+    if mixture is None:
+        return prepare_launch(Plan.load(plan), sweep, ratios, seed, fitted)
+    from dcpt.core.errors import ConfigError
+    from dcpt.launch.mixture import fitted_elsewhere, prepare_mixture_launch
+    from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
+
+    if ratios:
+        raise ConfigError("--ratio: a plan of many corpora has no ratio; drop it.")
+    read = read_mixture_plan(mixture)
+    ready = prepare_mixture_launch(read, sweep, seed)
+    shares = ready.spec.runs[0].shares or {}
+    show.say("launch: " + ", ".join(f"{name} {share:.4g}" for name, share in shares.items()))
+    note = fitted_elsewhere(read, ready.spec)
+    if note:
+        show.say(f"  note: {note}")
+    return ready
+
+
+def mixture_plan_of(plan: Path) -> Path | None:
+    """The plan of a mixture that a file is, or a folder without another plan holds; else None."""
+    from dcpt.plan.mixtures.mixture_plan import FILE
+
+    if plan.is_dir():
+        return plan / FILE if (plan / FILE).exists() and not (plan / "plan.json").exists() else None
+    if not plan.is_file():
+        return None
+    with open(plan, encoding="utf-8", errors="replace") as file:
+        return plan if '"kind": "mixture plan"' in file.read(400) else None

@@ -1,0 +1,107 @@
+"""Reasons to stop, and what else a reader should know, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dcpt.fit.unit_words import unit_of_amount
+from dcpt.plan.next_runs.advice import Offer, Stop
+from dcpt.plan.next_runs.belief import Belief
+from dcpt.plan.next_runs.stopping import LAW_SHARE, Baseline, StoppingRule
+
+
+def reasons(
+    rule: StoppingRule,
+    belief: Belief,
+    regret: float,
+    tolerance: float,
+    everything: float,
+    offered: int,
+    rivals: Sequence[Baseline],
+    level: float,
+) -> tuple[Stop, ...]:
+    """Why to buy nothing more; empty when buying is worth it.
+
+    Parameters
+    ----------
+    rule : StoppingRule
+        The rules.
+    belief : Belief
+        What is known.
+    regret, tolerance : float
+        Expected regret of acting now, and the one that is not worth a run.
+    everything : float
+        Width of the interval after one of every run on offer.
+    offered : int
+        Number of candidates.
+    rivals : sequence of Baseline
+        Ratios one could take without a law.
+    level : float
+        Probability of the interval.
+    """
+    unit, width = unit_of_amount(belief.unit), belief.width
+    found = []
+    if regret <= tolerance:
+        found.append(
+            Stop(
+                "regret",
+                f"More runs will not change the answer: acting now costs {regret:.2g} {unit} on average, no "
+                f"more than the {tolerance:.2g} that are worth a run.",
+            )
+        )
+    if everything > (1 - rule.least_shrink) * width:
+        found.append(
+            Stop(
+                "shrink",
+                f"More runs will not change the answer: all {offered} candidates together are expected to "
+                f"leave the interval of r* at {everything:.3f} ({width:.3f} now), less than "
+                f"{100 * rule.least_shrink:g} % narrower.",
+            )
+        )
+    if rule.decision and rivals and all(rival.beaten >= level for rival in rivals):
+        names = ", ".join(rival.name for rival in rivals)
+        found.append(
+            Stop(
+                "decision",
+                f"More runs will not change the decision: r* is better than {names} in {100 * level:g} % of "
+                "the draws or more.",
+            )
+        )
+    return tuple(found)
+
+
+def notes(belief: Belief, law_share: float, ranking: Sequence[Offer]) -> tuple[str, ...]:
+    """What else a reader should know."""
+    found = []
+    error = belief.law_error
+    if error is not None and law_share >= LAW_SHARE:
+        larger = [offer for offer in ranking if max(offer.candidate.sizes) > error.top["N"] * (1 + 1e-9)]
+        best = min(larger, key=lambda offer: offer.width, default=None)
+        if not error.extrapolates:
+            what = (
+                "scatter about the law inside its range, which neither repeats nor other ratios narrow much"
+            )
+        elif best is None or best.width >= belief.width:
+            what = "extrapolation; a larger size than the candidates' would narrow it, repeats do not"
+        else:
+            what = (
+                f"extrapolation; repeats leave it, a larger size leaves {best.width:.3f} ({best.candidate})"
+            )
+        found.append(
+            f"The law's error, not the runs, makes {100 * law_share:.0f} % of r*'s variance: {what}."
+        )
+    unknown = [noise for noise in belief.noise.values() if noise.seeds is None]
+    if unknown:
+        found.append(
+            "No run was repeated with another seed, so the noise of a run is not known: the scatter about "
+            f"the law ({100 * unknown[0].sigma:.2g} %) stands in for it. Two or three repeats of the "
+            "cheapest runs measure it."
+        )
+    if any(cell.decay_share is not None for offer in ranking for cell in offer.candidate.cells):
+        found.append(
+            "Candidates with a decay_share of their own differ in price only: the laws do not see the "
+            "schedule, so runs of another schedule should not be fitted together with these."
+        )
+    if belief.slope == 0:
+        found.append("No limit binds: the ratio is where the loss has its minimum or the range ends.")
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The full run: one run over several processes, its weights and optimizer in shards (FSDP2)."""
