@@ -136,7 +136,9 @@ def main() -> None:
     print(table_of(found).to_string(index=False, float_format=lambda value: f"{value:.2f}"))
     best = found[found["side"].map(DEFAULTS) == found["model"]]
     best = best.groupby(["side", "domain"])["obs"].mean().unstack()
-    print("\nruns inside their 90 % interval, %; the default laws together:", f"{100 * best.mean().mean():.1f}")
+    print(
+        "\nruns inside their 90 % interval, %; the default laws together:", f"{100 * best.mean().mean():.1f}"
+    )
     print((100 * best).round(1).to_string())
     print("\none run over seeds of the data order, %")
     print(pd.DataFrame({name: scatter(name) for name in names}).round(2).to_string())

@@ -54,8 +54,8 @@ def _verdict(advice: Advice) -> str:
         return "Nothing to buy: no affordable candidate tells more about r*."
     return (
         f"Go on: {advice.design_runs} more runs would narrow the interval of r* from {advice.width:.4f} to "
-        f"about {advice.design_width:.4f} for {format_quantity(advice.design_flops)} FLOPs: the cheapest that "
-        f"come near the {advice.everything_width:.4f} of all candidates together."
+        f"about {advice.design_width:.4f} for {format_quantity(advice.design_flops)} FLOPs: the cheapest "
+        f"that come near the {advice.everything_width:.4f} of all candidates together."
     )
 
 
