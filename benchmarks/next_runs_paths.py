@@ -49,19 +49,30 @@ def lasting(path: list[State], width: float) -> State:
 
 
 def summary(
-    paths: list[list[State]], whole: float, fitted: float, width: float, grid_r: float, target: float | None
+    paths: list[list[State]],
+    whole: float,
+    fitted: float,
+    goal: tuple[float, float],
+    grid_r: float,
+    target: float | None,
 ) -> dict[str, Any]:
-    """Shares over the starting designs; one that never got there counts with what it had bought."""
+    """Shares over the starting designs; one that never got there counts with what it had bought.
+
+    The goal is the grid's width, and how far that is known, relative to it.
+    """
+    width, noise = goal
     shares = {}
-    for slack in SLACKS:
+    for slack in (*SLACKS, noise):
         found = [reached(path, (1 + slack) * width, grid_r) or path[-1] for path in paths]
         shares[slack] = [one.flops / whole for one in found]
-    own = [reached(path, width, grid_r, own=True) or path[-1] for path in paths]
-    ends = [reached(path, width, grid_r) for path in paths]
+    wanted = (1 + noise) * width
+    own = [reached(path, wanted, grid_r, own=True) or path[-1] for path in paths]
+    ends = [reached(path, wanted, grid_r) for path in paths]
     last = [path[-1] if end is None else end for path, end in zip(paths, ends, strict=True)]
     return {
-        "share_of_flops": mean(shares[0.0]),
-        "share_sd": stdev(shares[0.0]) if len(paths) > 1 else None,
+        "share_of_flops": mean(shares[noise]),
+        "share_sd": stdev(shares[noise]) if len(paths) > 1 else None,
+        "share_exact": mean(shares[0.0]),
         "share_10_percent_wider": mean(shares[0.1]),
         "shares": {f"{slack:g}": found for slack, found in shares.items()},
         "share_of_fitted": mean(one.flops / fitted for one in last),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks import page_plans
+from benchmarks import page_plans, page_runner
 
 
 def page(results: Mapping[str, Any], quick: bool) -> str:
@@ -25,12 +25,13 @@ def page(results: Mapping[str, Any], quick: bool) -> str:
     mixed = [item for item in results.values() if item["benchmark"] == "mixtures"]
     sections += page_plans.mixtures(mixed) if mixed else []
     sections += page_plans.plans(results["plans"]) if "plans" in results else []
+    sections += page_runner.runner(results)
     return "\n".join(sections)
 
 
 def _head(results: Mapping[str, Any], quick: bool) -> str:
     machine = results["chinchilla"]["machine"]
-    loads = [item["machine"]["load"][0] for item in results.values()]
+    loads = [item.get("machine", item)["load"][0] for item in results.values()]
     kind = "`make bench QUICK=1`, which samples the slow comparisons" if quick else "`make bench`"
     return (
         "# Measured\n\n"
@@ -52,6 +53,11 @@ def _head(results: Mapping[str, Any], quick: bool) -> str:
         "    python -m benchmarks.mixtures --data FOLDER --json             # train_mixture*.csv, ...\n"
         "    python -m benchmarks.plan --json\n"
         "    python -m benchmarks.next_runs --data LOSSES.csv --json\n"
+        "    python -m benchmarks.sampler --json\n"
+        "    python -m benchmarks.status --json\n"
+        "    python -m benchmarks.cpu_sweep --json                          # on a quiet machine\n"
+        "    python -m benchmarks.packing --json\n"
+        "    python -m benchmarks.kill_sweep --kills 200 --json\n"
     )
 
 

@@ -49,8 +49,18 @@ RUNS: dict[str, tuple[str, ...]] = {
     "mixtures, exponential": ("mixtures", "--only", "exponential", "--data", "{losses}/regmix_1m"),
     "mixtures, 64 runs": ("mixtures", "--runs", "64", "--subsets", "3", "--data", "{losses}/regmix_1m"),
     "plans": ("plan",),
+    "sampler": ("sampler",),
+    "status": ("status",),
+    "workers": ("cpu_sweep",),
+    "packs": ("packing",),
+    "packs, 0.1M": ("packing", "--shape", "0.1M"),
+    "packs, 0.6M": ("packing", "--shape", "0.6M", "--ratios", "4"),
+    "kills": ("kill_sweep", "--kills", "200"),
 }
 """Name of a result to the module and its options; each runs in a process of its own."""
+
+WHOLE = ("sampler", "status", "cpu_sweep", "packing")
+"""Modules that have nothing to sample."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,8 +79,16 @@ def main(argv: list[str] | None = None) -> int:
     for name in options.only or RUNS:
         if name in foreign and options.losses is None:
             continue
+        if options.quick and name == "kills":
+            continue
         module, *rest = (word.replace("{losses}", str(options.losses)) for word in RUNS[name])
-        command = [sys.executable, "-m", f"benchmarks.{module}", *rest, *(["--quick"] * options.quick)]
+        command = [
+            sys.executable,
+            "-m",
+            f"benchmarks.{module}",
+            *rest,
+            *(["--quick"] * (options.quick and module not in WHOLE)),
+        ]
         print(f"== {name}: python -m {' '.join(command[2:])}", flush=True)
         done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
         if done.returncode:
@@ -78,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
             return done.returncode
         words, _, last = done.stdout.rstrip().rpartition("\n")
         print(words, flush=True)
-        results[name] = json.loads(last)
+        results[name] = {"benchmark": module, **json.loads(last)}
     results = {name: results[name] for name in RUNS if name in results}
     text = page(results, options.quick)
     if options.quick and not options.out:  # a quick look does not replace what was measured in full

@@ -64,8 +64,7 @@ class MixtureSpec:
     skip_seed : int
         The seed that earlier run drew its windows with.
     limit : mapping
-        Corpus name to the largest number of distinct windows this run may use: a limited supply. No
-        sweep sets it; the sampler obeys it for specs that do.
+        Corpus name to the largest number of distinct windows this run may use: a limited supply.
     weights : mapping
         Corpus name to its share inside its side, for each side whose shares the user gave; they say how
         the side's losses are pooled, at every r. A side that is left out is pooled by training tokens.

@@ -27,6 +27,18 @@ def sequences_by_corpus(mixture: MixtureSpec, sequences: int) -> dict[str, float
     return counts
 
 
+def shares_over_run(mixture: MixtureSpec, sequences: int) -> dict[str, float]:
+    """Share of the first `sequences` of a run that each corpus is asked for, over all phases; nine decimals.
+
+    Those of a single phase are as they are; a reweighting is left out.
+    """
+    if len(mixture.phases) == 1 or sequences < 1:
+        return dict(mixture.phases[-1].shares)
+    return {
+        name: round(count / sequences, 9) for name, count in sequences_by_corpus(mixture, sequences).items()
+    }
+
+
 def domain_share(mixture: MixtureSpec, sequences: int) -> float:
     """Domain share of the first `sequences` of a run, in [0, 1]; that of the last phase for 0 sequences."""
     if len(mixture.phases) == 1 or sequences < 1:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dcpt.core.errors import ConfigError
 from dcpt.core.files import content_hash
 from dcpt.core.mixture import MixtureSpec
-from dcpt.core.phase_shares import domain_share
+from dcpt.core.phase_shares import domain_share, shares_over_run
 from dcpt.core.plain_values import from_dict, to_dict
 from dcpt.core.schedule import Schedule
 from dcpt.core.training_options import Interpolation, check_tilt
@@ -224,6 +224,11 @@ class RunSpec:
     def first_step(self) -> int:
         """Steps already behind the run when it starts."""
         return self.start.step if self.start is not None and self.start.mode == "continue" else 0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of tokens asked for of each corpus, over all phases of the mixture."""
+        return shares_over_run(self.mixture, self.schedule.steps * self.batch)
 
     @property
     def r(self) -> float:

@@ -58,7 +58,7 @@ def prepare_mixture_launch(plan: MixturePlan, sweep: Sweep, seed: int = 0) -> La
         seed=seed,
         runs=(
             LaunchedRun(
-                run_id=run.run_id, r=round(run.r, 6), planned=True, shares=dict(run.mixture.phases[-1].shares)
+                run_id=run.run_id, r=round(run.r, 6), planned=True, shares=run.shares
             ),
         ),
         flops=sum(sweep.design.flops(one) for one in (base, run)),

@@ -89,7 +89,7 @@ def collect(
 
 def _mixture_of(run: RunSpec) -> dict[str, Any]:
     """The independent run behind a row, and its shares; a base's are those of another phase."""
-    shares = run.mixture.phases[-1].shares
+    shares = run.shares
     if run.kind == "base":
         return {RUN: f"base-s{run.seed}", **{SHARE + name: None for name in shares}}
     named = Mixture.of(shares).label

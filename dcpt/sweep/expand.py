@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.run_spec import RunSpec
@@ -179,12 +179,17 @@ def target_run(
 ) -> RunSpec:
     """One run of the sweep's (first) schedule on `size`, from that size's base.
 
-    `r` is the domain share, or the shares of all corpora.
+    `r` is the domain share, or the shares of all corpora, over the whole run as the tables have it: where
+    the sweep has phases, the shares before them are chosen for that.
     """
     any_run = design.runs[0]
     builder = RunBuilder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
     base = next(run for run in design.runs if run.run_id == design.bases[size])
     steps = builder.steps(tokens)
     blend = builder.at_ratio(r) if isinstance(r, (int, float)) else Mixture.of(written(r, design.corpora))
-    skip = builder.held_back(base, builder.needs(blend, steps), steps)
-    return builder.whole(design.rungs[size], base, blend, seed, steps, skip, cells_of(sweep.cpt)[0])
+    cell, needs = cells_of(sweep.cpt)[0], builder.needs(blend, steps)
+    if cell.options.phases:
+        cell = replace(cell, options=cell.options.model_copy(update={"keep_ratio": True}))
+        needs = [*needs, blend.shares]
+    skip = builder.held_back(base, needs, steps)
+    return builder.whole(design.rungs[size], base, blend, seed, steps, skip, cell)

@@ -80,7 +80,7 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
                 "run_id": run_id,
                 "size": run.size,
                 **{name: first[name] for name in ("N", "D", "seed", "r", "schedule")},
-                **{SHARE + name: share for name, share in run.mixture.phases[-1].shares.items()},
+                **{SHARE + name: share for name, share in run.shares.items()},
                 **{LOSS + name: losses[found] for name, found in sets.items()},
                 **{BASE + name: before.get((float(first["N"]), found)) for name, found in sets.items()},
                 **{SIDE + name: role for name, role in run.mixture.roles.items()},

@@ -93,7 +93,8 @@ def option_cells(runs: Sequence[RunSpec]) -> Callable[[RunSpec, RunRecord], dict
 def unique_tokens(run: RunSpec, record: RunRecord) -> float | None:
     """Distinct tokens of the domain side that a finished run could use: its pool, else all of its corpora.
 
-    None when the run has drawn nothing of a domain corpus without a limit, so that its size is not known.
+    None when the size of a domain corpus without a limit is not known: the run has drawn nothing of it, or
+    its shares have moved.
     """
     total = 0.0
     for name, role in run.mixture.roles.items():
@@ -103,7 +104,7 @@ def unique_tokens(run: RunSpec, record: RunRecord) -> float | None:
             total += run.mixture.limit[name] * run.context
             continue
         epochs = record.epochs.get(name, 0.0)
-        if not epochs:
+        if not epochs or run.mixture.reweighting is not None:
             return None
-        total += run.mixture.phases[-1].shares[name] * record.tokens / epochs
+        total += run.shares[name] * record.tokens / epochs
     return total

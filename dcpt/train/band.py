@@ -9,6 +9,7 @@ from typing import Any
 
 from dcpt.core import files
 from dcpt.core.errors import DataError
+from dcpt.core.symbols import DENSE
 from dcpt.train.evaluate import Measurement
 from dcpt.train.journal import Journal
 
@@ -83,7 +84,7 @@ class LiveBand:
                 f"{path}: is damaged ({type(error).__name__}: {error}).", hint="delete it, or launch again"
             ) from None
         for row in journal.rows(KIND) if journal is not None else ():
-            self.inside[row["eval_set"], row["metric"]] = bool(row["inside"])
+            self.inside[_place(row["eval_set"], row["metric"])] = bool(row["inside"])
 
     def check(self, step: int, measurements: Sequence[Measurement]) -> list[Checked]:
         """The losses of an evaluation that have a band.
@@ -100,13 +101,17 @@ class LiveBand:
             band = self.rows.get((step, item.eval_set, item.metric))
             if band is None:
                 continue
-            # A loss on a part of the windows (general/dense) tells of the same set as that on all of them.
-            place = (item.eval_set.removesuffix("/dense"), item.metric)
+            place = _place(item.eval_set, item.metric)
             inside = band[0] <= item.value <= band[2]
             changed = inside != self.inside.get(place, True)
             self.inside[place] = inside
             found.append(Checked(step, item.eval_set, item.metric, item.value, *band, inside, changed))
         return found
+
+
+def _place(eval_set: str, metric: str) -> tuple[str, str]:
+    # A loss on a part of the windows (general/dense) tells of the same set as that on all of them.
+    return eval_set.removesuffix(f"/{DENSE}"), metric
 
 
 def report_checks(journal: Journal, checks: Sequence[Checked]) -> list[dict[str, Any]]:

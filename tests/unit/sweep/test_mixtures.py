@@ -25,6 +25,7 @@ from dcpt.run.conductor import Outcome
 from dcpt.sweep import run_sweep as run_module
 from dcpt.sweep.collect import collect
 from dcpt.sweep.expand import target_run
+from dcpt.sweep.mixture_rows import mixture_frame
 from dcpt.sweep.prepare import Sweep, prepare
 from dcpt.sweep.price import price
 from dcpt.sweep.rounds_file import Round, Rounds
@@ -106,6 +107,22 @@ def test_the_supply_of_text_bounds_the_design(folder: Path) -> None:
         sweep_of(folder, {"count": 12}, budgets=(700 * STEP,), max_epochs=0.9)
     with pytest.raises(ConfigError, match=r"at least 0.9 of 'code' is wanted and its text carries"):
         sweep_of(folder, {"bounds": {"code": [0.9, 1.0]}}, budgets=(300 * STEP,), max_epochs=0.9)
+
+
+def test_with_phases_the_tables_name_the_shares_of_whole_runs(folder: Path) -> None:
+    """Not those of the last phase, in which all mixtures are one."""
+    late = {"begin": 0.8, "mixture": {"law": 1.0}}
+    sweep = sweep_of(folder, ["uniform", {"prose": 0.5, "law": 0.5}], phases=[late])
+    for run in sweep.design.runs:
+        if run.kind != "trunk":
+            pretend_finished(folder, run)
+    table = collect(folder, sweep.design.runs, mixed=True)
+    ends = table.frame[table.frame["phase"] == "end"].drop_duplicates("run_id")
+    assert ends["run"].nunique() == 2
+    wide = mixture_frame(sweep.design.runs, table)
+    for frame in (ends, wide):
+        assert list(frame["share:law"]) == pytest.approx([0.25 * 0.8 + 0.2, 0.5 * 0.8 + 0.2])
+        assert list(frame["share:prose"]) == pytest.approx([0.25 * 0.8, 0.5 * 0.8])
 
 
 def test_few_mixtures_are_told(folder: Path) -> None:

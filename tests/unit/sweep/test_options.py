@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tiny_text import BATCH, CONTEXT, STEP, tiny_document, write_sweep
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
 from dcpt.core.training_options import Interpolation
 from dcpt.corpus.sampler import MixtureSampler
 from dcpt.cost.options import option_flops
-from dcpt.sweep.option_columns import option_columns
+from dcpt.sweep.expand import target_run
+from dcpt.sweep.option_columns import option_columns, unique_tokens
 from dcpt.sweep.prepare import Sweep, prepare
 
 TARGET = {"size": {"name": "large", "hidden": 32, "layers": 1}, "tokens": 60 * STEP}
@@ -93,6 +96,30 @@ def test_an_early_phase_takes_the_run_off_the_trunk(folder: Path) -> None:
         assert run.r == pytest.approx(0.25)
         sampler = MixtureSampler(run.mixture, sweep_windows(sweep))
         assert sampler.counts(run.schedule.steps * BATCH)["law"] == run.schedule.steps * BATCH / 4
+
+
+def test_a_target_has_the_planned_share_of_the_whole_run(folder: Path) -> None:
+    """As the tables have it; its phases are those of the sweep."""
+    sweep = with_cpt(folder, TARGET, phases=[{"begin": 0.8, "ratio": 0.9}])
+    assert [run.r for run in trained(sweep)] == pytest.approx([0.25 * 0.8 + 0.9 * 0.2] * 2)
+    run = target_run(sweep.design, sweep.spec, "large", 0.4, 60 * STEP)
+    assert (run.r, run.shares["law"]) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert [phase.shares["law"] for phase in run.mixture.phases] == pytest.approx([0.275, 0.9])
+    plain = with_cpt(folder, TARGET)
+    assert target_run(plain.design, plain.spec, "large", 0.4, 60 * STEP).mixture.phases[0].shares["law"] == 0.4
+
+
+def test_distinct_tokens_are_those_drawn_over_the_passes(folder: Path) -> None:
+    """Over all phases, with a pool and without."""
+    sweep = with_cpt(folder, phases=[{"begin": 0.8, "ratio": 0.9}], pool_tokens={"law": 8 * STEP}, pool_of="run")
+    run = trained(sweep)[0]
+    steps = run.schedule.steps
+    record = RunRecord(
+        run.run_id, "finished", tokens=steps * run.tokens_per_step, epochs={"law": run.r * steps / 8}
+    )
+    unlimited = replace(run, mixture=replace(run.mixture, limit={}))
+    assert unique_tokens(run, record) == 8 * STEP
+    assert unique_tokens(unlimited, record) == pytest.approx(8 * STEP)
 
 
 def sweep_windows(sweep: Sweep) -> dict[str, int]:

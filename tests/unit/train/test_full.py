@@ -16,6 +16,8 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import ModelSpec, RunSpec
 from dcpt.cost.hardware import HARDWARE
+from dcpt.train.band import LiveBand, report_checks
+from dcpt.train.evaluate import Measurement
 from dcpt.train.full import command, step, stop, store
 from dcpt.train.full.attempts import MOST, Attempts, GaveUpError, count_start
 from dcpt.train.full.command import train_full
@@ -23,6 +25,7 @@ from dcpt.train.full.group import find_rank
 from dcpt.train.full.options import FullOptions
 from dcpt.train.full.share import share_bounds, split_rows
 from dcpt.train.full.speed import utilisation
+from dcpt.train.journal import Journal
 from dcpt.train.processor import Processor
 from dcpt.train.unit import run
 
@@ -128,6 +131,24 @@ def test_losses_are_held_against_the_band(sweep: TinySweep, spec: RunSpec) -> No
         if row["eval_set"] == "general" and row["metric"] == "loss"
     }
     assert {row["step"]: row["value"] for row in logged} == values
+
+
+def test_a_resumed_run_knows_which_losses_were_outside(sweep: TinySweep, spec: RunSpec) -> None:
+    """Told once that a loss has left, and once that it is back, whichever of its sets was measured."""
+    folder = sweep.place(spec)
+    sets = {8: "general/dense", 16: "general/dense", 24: "general/dense", 32: "general"}
+    rows = [
+        {"step": step, "eval_set": name, "metric": "loss", "lo": 0.0, "mean": 0.5, "hi": 1.0}
+        for step, name in sets.items()
+    ]
+    files.write_json(folder / "band.json", {"schema_version": 1, "rows": rows})
+    told = []
+    for step, value in ((8, 2.0), (16, 2.0), (24, 0.5), (32, 0.5)):
+        journal = Journal(folder, spec)
+        journal.rewind(step - 8)
+        found = [Measurement(sets[step], "loss", "nats_per_token", value, 0.1, 100)]
+        told += report_checks(journal, LiveBand(folder, journal).check(step, found))
+    assert [(event["step"], event["inside"]) for event in told] == [(8, False), (24, True)]
 
 
 def test_a_checkpoint_is_whole_or_absent(
