@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.loss_table import RUN
 from dcpt.core.schedule import Schedule
 from dcpt.core.schedule_text import parse_schedule
 
@@ -123,6 +124,8 @@ class Course:
         trunk = (rows["phase"] == "trunk") & (rows["D"] <= D * (1 - self.decay_share) * (1 + 1e-6))
         for name in ("N", "r", "seed"):
             trunk &= rows[name] == end[name]
+        if RUN in rows and isinstance(end.get(RUN), str):  # runs of other options, or of another mixture
+            trunk &= rows[RUN] == end[RUN]
         if peak and "schedule" in rows:
             peaks = {text: _peak_of(text) for text in rows.loc[trunk, "schedule"].unique()}
             trunk &= rows["schedule"].map(lambda text: peaks.get(text) in (None, peak))

@@ -28,6 +28,7 @@ CaveatKind = Literal[
     "interval_cut",
     "base_estimated",
     "base_unlikely",
+    "base_out_of_line",
     "idle_limit",
     "edge_of_range",
     "near_pure_mixture",

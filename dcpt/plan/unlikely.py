@@ -30,6 +30,9 @@ differ by more (a factor of 2.5 to 3 at 3.5 to 4.5 bytes a token)."""
 IDLE = 1.25
 """Factor above every predicted loss at which a limit was hardly meant: it limits nothing, by a margin."""
 
+OUT_OF_LINE = 1.05
+"""Factor above the best base of a smaller model from which a base was not pre-trained like the others."""
+
 _SLIPS = (1e-1, 1e-2, 1e-3, 1e1, 1e2, 1e3)
 """Factors of a slipped point."""
 
@@ -104,6 +107,8 @@ def unlikely_losses(scene: Scene, D: float) -> Iterator[Caveat]:
     """
     ends = np.array(scene.searched)
     for label, base in scene.bases.items():
+        if base.source == "measured":
+            yield from _behind_smaller(scene, label, base.value)
         known = _base_expected(scene, label)
         if base.source != "given" or known is None:
             continue
@@ -129,6 +134,26 @@ def unlikely_losses(scene: Scene, D: float) -> Iterator[Caveat]:
                 f"The limit '{item.limit}' allows {item.value:.4g} {unit}, and no searched "
                 f"ratio brings the {item.label} loss above {highest:.4g}: it limits nothing; {meant}.",
             )
+
+
+def _behind_smaller(scene: Scene, label: str, value: float) -> Iterator[Caveat]:
+    """Doubt about a target whose base is worse than one of a smaller model: laws in N do not see that."""
+    fit = scene.surfaces[label].unlimited.fit
+    known = scene.measured.get(fit.eval_set) or fit.bases.get("L0")
+    smaller = [
+        (loss, size)
+        for size, loss in (zip(known.sizes, known.losses, strict=True) if known is not None else ())
+        if size < scene.N / 1.2
+    ]
+    if fit.role == GENERAL and smaller and value > OUT_OF_LINE * min(smaller)[0]:
+        loss, size = min(smaller)
+        yield Caveat(
+            "base_out_of_line",
+            "doubt",
+            f"The target's base has a {label} loss of {value:.4g} {unit_of_amount(fit.unit)}, and that of a "
+            f"smaller model ({format_quantity(size)}) {loss:.4g}: it was not pre-trained as far as the "
+            "proxies' bases, and what they show of size does not carry over.",
+        )
 
 
 def _base_expected(scene: Scene, label: str) -> float | None:

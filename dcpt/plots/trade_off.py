@@ -35,7 +35,7 @@ def trade_off(
         General loss before continual pre-training.
     band : DataFrame, optional
         Columns domain, general_lo and general_hi: the interval of the least general loss at a domain loss,
-        drawn behind the curve.
+        drawn behind the curve; none where there are no rows.
     unit : str
         Unit of the losses in words, for the labels of the axes.
     title : str, optional
@@ -57,7 +57,7 @@ def trade_off(
     colours = style.current()
     share, x, y = (frame[name].to_numpy(float) for name in ("r", "general", "domain"))
     kept = np.ones(len(x), bool) if ceiling is None else x <= ceiling
-    if band is not None:
+    if band is not None and len(band):
         names = ("domain", "general_lo", "general_hi")
         ends = check_columns(band, names, "trade_off").dropna(subset=list(names))
         height, low, high = (ends[name].to_numpy(float) for name in names)

@@ -101,6 +101,11 @@ def read_config(size: SizeSettings, folder: Path) -> dict[str, Any]:
             f"({type(error).__name__}: {error}).",
             hint="wanted a folder written by save_pretrained, or a model of the hub (org/name)",
         ) from None
+    if config.get("quantization_config") is not None:
+        raise ConfigError(
+            f"size {size.name!r}: the weights in {folder} are quantised, and cannot be trained as they are.",
+            hint="take the checkpoint they were made from, or save a dequantised one",
+        )
     try:
         weight_files(folder)
     except DataError as error:

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from dcpt.core import files
+from dcpt.core.checkpoint_files import weights_hash
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_spec import ModelSpec
 from dcpt.train.causality import check_causal, check_causal_by_stand_in
@@ -106,7 +106,7 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected a transformers checkpoint.")
     if model.checkpoint_hash is not None:
-        found = hash_weights(folder)
+        found = weights_hash(folder)
         if found != model.checkpoint_hash:
             raise DataError(
                 f"{folder}: the hash of the weights is {found}; the run wants {model.checkpoint_hash}.",
@@ -135,13 +135,6 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
             parameter.data = parameter.data.clone()
     check_causal(network)
     return network
-
-
-def hash_weights(folder: Path) -> str:
-    """Hash of a checkpoint's weight files: names and contents."""
-    return files.content_hash(
-        [[path.name, files.file_hash(path)] for path in sorted(folder.glob("*.safetensors"))]
-    )
 
 
 def count_parameters(network: PreTrainedModel) -> dict[str, int]:

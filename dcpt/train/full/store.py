@@ -22,6 +22,7 @@ from torch import nn
 from dcpt.core.errors import DataError
 from dcpt.train.checkpoint import Progress, list_steps_in, read_progress, write_state
 from dcpt.train.full.group import Group
+from dcpt.train.full.plain_reader import PlainReader
 from dcpt.train.full.state import flat_state, prepare_optimizer
 
 FOLDER = "shards"
@@ -78,10 +79,12 @@ def load_shards(
         When it holds another network or optimizer.
     """
     prepare_optimizer(network, optimizer, extra)
+    reader = PlainReader(folder)
+    reader.read_metadata()  # the loader would wrap what is wrong with it
     try:
         with torch.no_grad():
             dcp.load(
-                {_STATE: flat_state(network, optimizer)}, checkpoint_id=folder, process_group=group.saving
+                {_STATE: flat_state(network, optimizer)}, storage_reader=reader, process_group=group.saving
             )
     except (dcp.api.CheckpointException, RuntimeError, ValueError, KeyError, OSError) as error:
         raise DataError(

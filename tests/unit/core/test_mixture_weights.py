@@ -63,7 +63,7 @@ def test_empty_weights_leave_the_id_what_it_was_before_there_were_any() -> None:
     spec = run({})
     document = to_dict(spec)
     for part, names in LATER_FIELDS.items():
-        for name in names:
+        for name in names if document[part] is not None else ():
             del document[part][name]
     assert from_dict(RunSpec, document, "spec.json") == spec
     del document["slug"]

@@ -91,6 +91,20 @@ def test_runs_of_another_shape_say_nothing() -> None:
     assert Course(other, "general", "general", WSD).at(0.5, N, D, 0.5, 0.9) is None
 
 
+def test_a_way_down_is_that_of_runs_with_the_same_options() -> None:
+    """Two variants share sizes, ratios and seeds; one of them is far above."""
+    plain = proxies().assign(run=lambda frame: frame["r"].map("r{:g}-s0".format))
+    far = plain.assign(run=plain["run"] + " tilt=1", run_id=plain["run_id"] + "-tilt")
+    far["value"] *= np.where(far["phase"] == "trunk", 2.0, 1.0)
+    alone = Course(plain, "general", "general", WSD).at(0.5, N, D, 0.5, 0.9)
+    course = Course(pd.concat([plain, far]), "general", "general", WSD)
+    own = [curve for curve in course.curves if curve[4].max() < np.log(2)]
+    assert alone is not None
+    assert len(own) == len(course.curves) / 2
+    course.curves = own
+    assert course.at(0.5, N, D, 0.5, 0.9) == alone
+
+
 @pytest.fixture(scope="module")
 def fits(synthetic):
     return synthetic.fits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dcpt.core.errors import ConfigError
@@ -161,3 +162,19 @@ def test_a_stand_in_for_unknown_text_is_said_in_fit_and_plan(synthetic) -> None:
     assert warned == ["general"]
     plan = make_plan(fitted, Objective.of({"N": 0.6e6, "D": 1.3e6, "keep": "general <= -6%"}), told)
     assert "web stands in for pre-training text" in said(plan, "stand_in")
+
+
+def test_a_base_that_is_worse_than_a_smaller_one_is_a_doubt(synthetic) -> None:
+    """The target's own base, measured, was pre-trained for too few steps."""
+    asked = Objective.of({"N": 1e6, "D": 1.3e6, "keep": "general <= 3.6"})
+    table = synthetic.table()
+    rows = table.frame
+    row = rows[rows["eval_set"] == "general"].iloc[:1]
+    place = {"run_id": "late-base", "N": 1e6, "D": 0.0, "r": 0.0, "phase": "base"}
+    fitted = fit_table(table, ("d-cpt",), bootstrap=20, holdouts=False)
+    low = rows.loc[rows["eval_set"] == "general", "value"].min()
+    for loss, doubted in ((0.9 * low, False), (1.2 * rows["value"].max(), True)):
+        small = row.assign(**{**place, "run_id": "small-base", "N": 0.2e6, "value": low})
+        both = LossTable.from_frame(pd.concat([rows, small, row.assign(**place, value=loss)]))
+        plan = make_plan(fitted, asked, both)
+        assert bool(said(plan, "base_out_of_line")) is doubted

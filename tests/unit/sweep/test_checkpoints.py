@@ -134,6 +134,7 @@ def test_sharded_weights_are_whole_or_refused(tmp_path: Path) -> None:
         ),
         ({"checkpoint": "short"}, "size 'short': it reads 8 positions; the sweep's context is 16"),
         ({"checkpoint": "torn"}, "size 'torn': .* 1 of 2 shards"),
+        ({"checkpoint": "packed"}, "size 'packed': the weights in .*packed are quantised"),
         ({"checkpoint": "short", "pretraining": {"schedule": "wsd(peak=1"}}, "pretraining.schedule"),
         ({"name": "b", "hidden": 32, "layers": 1, "revision": "main"}, "revision is for checkpoints"),
     ],
@@ -145,6 +146,7 @@ def test_shapes_are_checked_before_any_text_is_read(
     folder = tmp_path / "sweep"
     write_checkpoint(folder / "short", max_position_embeddings=8)
     write_checkpoint(folder / "torn", shards=2)
+    write_checkpoint(folder / "packed", quantization_config={"quant_method": "gptq"})
     (folder / "torn" / "model-00001-of-00002.safetensors").unlink()
     with pytest.raises(ConfigError, match=message):
         prepare(write_sweep_file(folder, size))

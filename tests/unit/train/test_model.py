@@ -10,6 +10,7 @@ import torch
 from tiny_sweep import LLAMA, VOCAB
 from transformers import AutoModelForCausalLM
 
+from dcpt.core.checkpoint_files import weights_hash
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.run_spec import ModelSpec, to_dict
 from dcpt.cost.parameters import count_parameters as count_by_formula
@@ -20,7 +21,6 @@ from dcpt.train.model import (
     count_on_meta,
     count_parameters,
     draw_model,
-    hash_weights,
     head_size,
     load_model,
     read_config,
@@ -162,7 +162,7 @@ def test_a_network_that_sees_later_tokens_is_refused(
 def test_a_checkpoint_that_was_changed_or_lacks_weights_is_refused(tmp_path: Path) -> None:
     network = draw_model(read_config(ModelSpec("llama", LLAMA)), 1)
     network.save_pretrained(tmp_path)
-    spec = ModelSpec("llama", LLAMA, str(tmp_path), hash_weights(tmp_path))
+    spec = ModelSpec("llama", LLAMA, str(tmp_path), weights_hash(tmp_path))
     loaded = load_model(spec, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), network.parameters(), strict=True))
     state = network.state_dict()

@@ -10,13 +10,14 @@ import pytest
 import torch
 from tiny_sweep import BATCH, CONTEXT, LLAMA, TinySweep, read_rows
 
+from dcpt.core.checkpoint_files import weights_hash
 from dcpt.core.errors import DataError
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import EvaluationSpec, ModelSpec
 from dcpt.core.schedule import Schedule
 from dcpt.train import checkpoint, unit
 from dcpt.train.failure import Stopped
-from dcpt.train.model import draw_model, hash_weights, read_config
+from dcpt.train.model import draw_model, read_config
 from dcpt.train.processor import Processor
 from dcpt.train.unit import run
 
@@ -160,7 +161,7 @@ def test_a_ready_made_base_is_measured_and_handed_on(
     made = draw_model(read_config(ModelSpec(family, config)), seed=5)
     made.save_pretrained(tmp_path / "made")
     described = json.loads((tmp_path / "made" / "config.json").read_text())
-    model = ModelSpec(family, described, str(tmp_path / "made"), hash_weights(tmp_path / "made"))
+    model = ModelSpec(family, described, str(tmp_path / "made"), weights_hash(tmp_path / "made"))
     base = sweep.base(steps=0, model=model)
     folder = sweep.place(base)
     record = run(folder, processor)

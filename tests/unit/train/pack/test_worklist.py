@@ -125,7 +125,8 @@ def test_a_pack_leaves_what_single_runs_leave(twins: Twins) -> None:
 
 
 def test_the_way_of_a_gpu_leads_to_the_same_losses(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
-    # corpora on the device, steps in stretches, evaluations of all replicas at once; but no graph
+    # corpora on the device, steps in stretches, evaluations of all replicas at once; but no graph. Weights
+    # are interpolated, and checkpoints kept, inside what would be one stretch.
     def on_device(corpora: Any, device: torch.device) -> ResidentTokens:
         return ResidentTokens(corpora, device)
 
@@ -133,7 +134,9 @@ def test_the_way_of_a_gpu_leads_to_the_same_losses(twins: Twins, monkeypatch: py
     monkeypatch.setattr(pack, "Engine", partial(pack.Engine, longest=10))
     monkeypatch.setattr(pack, "measures_together", lambda processor: True)
     plan = EvaluationSpec(every=8, sequences=16, ends=(STEPS,), dense_sequences=12)
-    alone, together = twins.place(twins.runs(evaluation=plan))
+    option = replace(OptimizerSpec(), interpolation=Interpolation(every=3, rate=0.4))
+    specs = twins.runs(evaluation=plan, optimizer=option)
+    alone, together = twins.place([replace(specs[0], keep=(4, 13, STEPS)), *specs[1:]])
     for folder in alone:
         run(folder, twins.processor)
     twins.pack(together)
