@@ -138,16 +138,16 @@ def test_a_resumed_run_knows_which_losses_were_outside(sweep: TinySweep, spec: R
     folder = sweep.place(spec)
     sets = {8: "general/dense", 16: "general/dense", 24: "general/dense", 32: "general"}
     rows = [
-        {"step": step, "eval_set": name, "metric": "loss", "lo": 0.0, "mean": 0.5, "hi": 1.0}
-        for step, name in sets.items()
+        {"step": at, "eval_set": name, "metric": "loss", "lo": 0.0, "mean": 0.5, "hi": 1.0}
+        for at, name in sets.items()
     ]
     files.write_json(folder / "band.json", {"schema_version": 1, "rows": rows})
     told = []
-    for step, value in ((8, 2.0), (16, 2.0), (24, 0.5), (32, 0.5)):
+    for at, value in ((8, 2.0), (16, 2.0), (24, 0.5), (32, 0.5)):
         journal = Journal(folder, spec)
-        journal.rewind(step - 8)
-        found = [Measurement(sets[step], "loss", "nats_per_token", value, 0.1, 100)]
-        told += report_checks(journal, LiveBand(folder, journal).check(step, found))
+        journal.rewind(at - 8)
+        found = [Measurement(sets[at], "loss", "nats_per_token", value, 0.1, 100)]
+        told += report_checks(journal, LiveBand(folder, journal).check(at, found))
     assert [(event["step"], event["inside"]) for event in told] == [(8, False), (24, True)]
 
 

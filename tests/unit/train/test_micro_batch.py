@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_sweep import TinySweep, read_rows
+from tiny_sweep import LLAMA, VOCAB, TinySweep, read_rows
 
 from dcpt.core.run_record import RunRecord
+from dcpt.core.run_spec import ModelSpec
 from dcpt.train import unit
 from dcpt.train.micro_batch import MicroBatch
+from dcpt.train.model import draw_model, read_config
+from dcpt.train.objective import Objective
 from dcpt.train.processor import Processor
 from dcpt.train.serve import train_one
 from dcpt.train.start import start_network
@@ -68,6 +71,26 @@ def test_half_a_batch_at_a_time_gives_the_same_losses(
     expected = values(whole)
     assert values(folder) == pytest.approx(expected, abs=1e-5)
     assert len(expected) == 8
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1.5])
+def test_parts_of_different_length_weigh_by_their_sequences(processor: Processor, tilt: float) -> None:
+    """Seven sequences in threes and in twos: the last part has one."""
+    network = draw_model(read_config(ModelSpec("llama", LLAMA)), 0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(4)  # so that losses differ
+    tokens = torch.randint(0, VOCAB, (7, 17), generator=torch.Generator().manual_seed(1))
+    objective = Objective(network, processor, tilt)
+    found = []
+    for rows in (7, 3, 2):
+        network.zero_grad()
+        objective.begin(tokens)
+        loss = MicroBatch(7, rows).backward(network, tokens, objective)
+        found.append([loss, *(parameter.grad for parameter in network.parameters())])
+    for parts in found[1:]:
+        for one, other in zip(parts, found[0], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_a_resumed_run_knows_what_its_memory_holds(
