@@ -94,7 +94,8 @@ def plan_schedule(
     asked = asked_of(fits, list(chosen.values()), schedule, base_schedule, [at] if at else [])
     question = _question(chosen, asked, weight, from_start, values, longest, floor, level)
     answer = QUESTIONS[ask](question)
-    answer = replace(answer, caveats=(*answer.caveats, *_beyond(question, answer)))
+    caveats = (*answer.caveats, *_beyond(question, answer), *_other_bases(fits, answer))
+    answer = replace(answer, caveats=caveats)
     document = {
         "schema_version": SCHEMA_VERSION,
         "kind": "schedule-plan",
@@ -179,6 +180,37 @@ def _beyond(question: Question, answer: Answer) -> list[Any]:
         for history in histories:
             texts |= dict.fromkeys(outside(fit.ranges, {}, history))
     return [ScheduleCaveat("extrapolates_peak", text) for text in texts]
+
+
+_SAME_POTENTIAL = 0.01
+"""Loss potential around the fitted ones that counts as fitted: what the last step of a decay leaves."""
+
+
+def _other_bases(fits: CurveFits, answer: Answer) -> list[Any]:
+    """A caveat where bases are compared that were annealed otherwise than those of the fitted curves."""
+    from dcpt.cli.curve_reading import base_schedule_of
+    from dcpt.plan.schedule.caveat import ScheduleCaveat
+
+    if answer.facts.get("knob") != "potential":
+        return []
+    known = []
+    for text in fits.base_schedules:
+        base = base_schedule_of(text)
+        if base is not None:
+            known.append(float(base.rates()[-1]) / base.peak)
+    asked = [float(row["potential"]) for row in answer.rows]
+    low, high = (min(known), max(known)) if known else (1.0, 0.0)
+    if known and low - _SAME_POTENTIAL <= min(asked) and max(asked) <= high + _SAME_POTENTIAL:
+        return []
+    fitted = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
+    bases = f"have bases with a loss potential of {fitted}" if known else "do not say how their bases ended"
+    return [
+        ScheduleCaveat(
+            "extrapolates_base",
+            f"Loss potentials from {min(asked):.2g} to {max(asked):.2g} are compared, and the fitted curves "
+            f"{bases}: what another end of pre-training does is carried over from continual pre-training.",
+        )
+    ]
 
 
 def _describe(ask: str, asked: Asked, question: Question, answer: Answer) -> dict[str, Any]:

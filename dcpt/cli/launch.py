@@ -24,6 +24,9 @@ def launch(
         list[float] | None, typer.Option(help="Also train at this domain share, repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data order.")] = 0,
+    variant: Annotated[
+        str | None, typer.Option(help="Which of the sweep's variants, where it has several.")
+    ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     device: Device = "auto",
@@ -61,7 +64,8 @@ def launch(
         fitted = open_table(folder, None)
     except ConfigError:
         fitted = None  # a plan that was moved away from its fits can still be launched
-    ready = prepare_planned(plan, prepare(sweep, data_root, show.say), tuple(ratio or ()), seed, fitted)
+    swept = prepare(sweep, data_root, show.say)
+    ready = prepare_planned(plan, swept, tuple(ratio or ()), seed, fitted, variant)
     spec = ready.spec
     to_do, finished = ready.flops_to_do, ready.finished
     low, likely, high = ready.hardware.hours(to_do)

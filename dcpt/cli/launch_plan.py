@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def prepare_planned(
-    plan: Path, sweep: Sweep, ratios: Sequence[float], seed: int, fitted: LossTable | None
+    plan: Path,
+    sweep: Sweep,
+    ratios: Sequence[float],
+    seed: int,
+    fitted: LossTable | None,
+    variant: str | None = None,
 ) -> Launch:
     """Read the plan that a file or folder holds and write down its runs.
 
@@ -29,7 +34,7 @@ def prepare_planned(
 
     mixture = mixture_plan_of(plan)
     if mixture is None:
-        return prepare_launch(Plan.load(plan), sweep, ratios, seed, fitted)
+        return prepare_launch(Plan.load(plan), sweep, ratios, seed, fitted, variant)
     from dcpt.core.errors import ConfigError
     from dcpt.launch.mixture import fitted_elsewhere, prepare_mixture_launch
     from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
@@ -37,7 +42,7 @@ def prepare_planned(
     if ratios:
         raise ConfigError("--ratio: a plan of many corpora has no ratio; drop it.")
     read = read_mixture_plan(mixture)
-    ready = prepare_mixture_launch(read, sweep, seed)
+    ready = prepare_mixture_launch(read, sweep, seed, variant)
     shares = ready.spec.runs[0].shares or {}
     show.say("launch: " + ", ".join(f"{name} {share:.4g}" for name, share in shares.items()))
     note = fitted_elsewhere(read, ready.spec)

@@ -238,6 +238,10 @@ def plan(
             show.result("\n" + "\n".join(front_lines(answer)))
         show.say(f"written: {path}")
     if strict and (answer.verdict != "supported" or answer.outside):
+        why = f"the verdict is {answer.verdict!r}"
+        if answer.verdict == "supported":
+            why = "the run lies outside what the laws were fitted on"
+        show.say(f"--strict: {why}.")
         raise typer.Exit(EXIT_DOUBTFUL)
 
 

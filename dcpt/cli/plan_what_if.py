@@ -82,6 +82,8 @@ def answer_what_if(
         show.result(show.table(_rows(frame, axis)))
         if "r_max" in frame:
             show.say("r_max: the largest share that keeps every limit, the critical mixture ratio.")
+            if objective.epochs is not None:
+                show.say("r_max ends where caps on epochs do, too; such rows are no critical ratios.")
         if critical is not None:
             show.say(
                 f"critical ratio R(T) = {critical['a']:.4g} * T**{critical['s']:.4g} + {critical['b']:.4g}, "
@@ -130,7 +132,8 @@ def _rows(frame: pd.DataFrame, axis: str) -> list[dict[str, Any]]:
             elif name == "keeps":
                 row[name] = "yes" if value else "no"
             else:
-                places = 2 if name == "kept" else 3 if name in ("r", "r_max") else 4
+                places = 2 if name == "kept" or name.endswith("_epochs") else 4
+                places = 3 if name in ("r", "r_max") else places
                 ends = [record.get(f"{name}{end}") for end in ("_lo", "_hi")]
                 known = all(end is not None and end == end for end in ends)
                 row[name] = f"{value:.{places}f}"
@@ -146,9 +149,8 @@ def _critical_law(frame: pd.DataFrame) -> dict[str, float] | None:
 
     if "r_max" not in frame:
         return None
-    low, high = frame.attrs["searched"]
     # A ratio at an end of the searched range only says that the critical one lies beyond.
-    inner = frame[(frame["r_max"] > low + 1e-6) & (frame["r_max"] < high - 1e-6)]
+    inner = frame.iloc[frame.attrs["critical"]]
     if inner["D"].nunique() < 3:
         return None
     law = fit_critical_ratio(inner["D"].to_numpy(float), inner["r_max"].to_numpy(float))

@@ -67,6 +67,7 @@ def answer_replay_or_size(
     """
     from dcpt.plan.allocation.replay_or_size import REPLAYS, replay_or_size
     from dcpt.plan.free_plan import question_of
+    from dcpt.plan.objective_check import one_base
     from dcpt.plan.scene import set_scene, supply_of
     from dcpt.plan.sides import choose_sides
 
@@ -76,6 +77,7 @@ def answer_replay_or_size(
             hint="pass --at N=7B,D=20B",
         )
     shares = REPLAYS if values is None else _shares(values)
+    one_base(asked, shares)  # every share has a size of its own
     sides = choose_sides(fitted, asked, law, table)
     bases = sides.measured_bases(table)
     cost = 6 * asked.N

@@ -79,6 +79,7 @@ def prepare_launch(
     ratios: Sequence[float] = (),
     seed: int = 0,
     fitted: LossTable | None = None,
+    variant: str | None = None,
 ) -> Launch:
     """Write down the target's runs.
 
@@ -94,6 +95,8 @@ def prepare_launch(
         Seed of the runs.
     fitted : LossTable, optional
         The losses the plan rests on, to make sure that the sweep still counts the same tokens.
+    variant : str, optional
+        Of the sweep's variants the one to launch, where it has several.
 
     Returns
     -------
@@ -102,8 +105,8 @@ def prepare_launch(
     Raises
     ------
     ConfigError
-        When no size of the sweep has the plan's N, a ratio lies outside [0, 1], or the sweep's tokenizer
-        is not that of the fitted losses.
+        When no size of the sweep has the plan's N, a ratio lies outside [0, 1], the sweep's tokenizer is not
+        that of the fitted losses, or it is not said which variant is meant.
     """
     if fitted is not None:
         _check_tokenizer(fitted, sweep)
@@ -123,7 +126,8 @@ def prepare_launch(
     wanted = {round(plan.r, 4): True} | {
         round(ratio, 4): False for ratio in ratios if round(ratio, 4) != round(plan.r, 4)
     }
-    runs = {ratio: target_run(sweep.design, sweep.spec, rung.name, ratio, plan.D, seed) for ratio in wanted}
+    design, settings = sweep.design, sweep.spec
+    runs = {ratio: target_run(design, settings, rung.name, ratio, plan.D, seed, variant) for ratio in wanted}
     flops = sum(sweep.design.flops(run) for run in (base, *runs.values()))
     any_run = next(iter(runs.values()))
     spec = LaunchSpec(
@@ -211,12 +215,15 @@ def run_launch(
     ------
     RunError
         When a launched run did not finish; the message says why.
+    ConfigError
+        When a run that is to be spread over processes has options that this cannot do.
     """
     root, listen = launch.sweep.root, listen or (lambda event: None)
     lay_out(launch)
     if full is None and begun_in_shards(root, launch.runs):
         full = FullSettings(device=device, precision=precision)
     if full is not None:
+        _check_options(launch.runs)
         train_in_shards(root, launch.runs, full, listen)
         return collect(root, launch.runs)
     outcome = execute(root, launch.runs, launch.work, slots, device, listen, precision)
@@ -228,3 +235,14 @@ def run_launch(
             hint=f"its log is in {store.run_folder(root, name)}",
         )
     return collect(root, launch.runs)
+
+
+def _check_options(runs: Sequence[RunSpec]) -> None:
+    """Refuse before anything starts what the trainer over several processes would refuse (tilt)."""
+    for run in runs:
+        if run.optimizer.tilt:
+            raise ConfigError(
+                f"launch: run {run.slug} weighs its sequences by their losses (tilt), which a run over "
+                "several processes cannot.",
+                hint="drop --procs, --micro-batch, --recompute and --compile",
+            )

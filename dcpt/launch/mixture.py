@@ -14,7 +14,9 @@ from dcpt.sweep.expand import target_run
 from dcpt.sweep.prepare import Sweep
 
 
-def prepare_mixture_launch(plan: MixturePlan, sweep: Sweep, seed: int = 0) -> Launch:
+def prepare_mixture_launch(
+    plan: MixturePlan, sweep: Sweep, seed: int = 0, variant: str | None = None
+) -> Launch:
     """Write down the run of a planned mixture.
 
     The size is that of the sweep's target, else the one whose runs were fitted; the tokens are those the
@@ -28,6 +30,8 @@ def prepare_mixture_launch(plan: MixturePlan, sweep: Sweep, seed: int = 0) -> La
         The sweep it came from.
     seed : int
         Seed of the run.
+    variant : str, optional
+        Of the sweep's variants the one to launch, where it has several.
 
     Returns
     -------
@@ -49,18 +53,14 @@ def prepare_mixture_launch(plan: MixturePlan, sweep: Sweep, seed: int = 0) -> La
         )
     size, tokens = _size(plan, sweep), _tokens(plan, sweep)
     base = next(run for run in sweep.design.runs if run.run_id == sweep.design.bases[size])
-    run = target_run(sweep.design, sweep.spec, size, plan.mixture, tokens, seed)
+    run = target_run(sweep.design, sweep.spec, size, plan.mixture, tokens, seed, variant)
     spec = LaunchSpec(
         sweep=sweep.spec.name,
         size=size,
         N=sweep.design.rungs[size].N,
         D=run.schedule.steps * run.tokens_per_step,
         seed=seed,
-        runs=(
-            LaunchedRun(
-                run_id=run.run_id, r=round(run.r, 6), planned=True, shares=run.shares
-            ),
-        ),
+        runs=(LaunchedRun(run_id=run.run_id, r=round(run.r, 6), planned=True, shares=run.shares),),
         flops=sum(sweep.design.flops(one) for one in (base, run)),
     )
     return Launch(spec, (base, run), sweep, None)

@@ -52,7 +52,7 @@ class Baseline:
     value : float or None
         The objective there.
     keeps : bool or None
-        Whether the point fits keep every limit.
+        Whether the point fits keep every limit, and the run every cap on epochs.
     kept : float or None
         Share of the draws in which every limit is kept.
     difference, lo, hi : float or None
@@ -60,7 +60,7 @@ class Baseline:
     same : bool
         Whether it cannot be told from the answer.
     note : str
-        Why it is not known, or that it lies outside the fitted ratios.
+        Why it is not known, or that it lies outside the fitted ratios or breaks a cap on epochs.
     """
 
     name: str
@@ -88,6 +88,8 @@ class Outcome:
         The objective, and how far the nearest ceiling is exceeded, under the point fits.
     values, excesses : ndarray, shape (draws,)
         The same in every draw; empty without draws.
+    overdrawn : str
+        Caps on epochs that it breaks, in words; no draw changes them.
     """
 
     losses: Mapping[str, float]
@@ -95,6 +97,7 @@ class Outcome:
     excess: float
     values: Array
     excesses: Array
+    overdrawn: str = ""
 
 
 def usual_mixes(objective: Objective, seen: Mix) -> tuple[Mix, ...]:
@@ -157,17 +160,18 @@ def compare_mixes(
             found.append(Baseline(mix.name, None, {}, None, None, None, None, None, None, False, mix.note))
             continue
         there = outcome(mix.r)
-        keeps = there.excess <= 1e-12
+        keeps = there.excess <= 1e-12 and not there.overdrawn
         lo = hi = kept = None
         same = False
         if len(answer.values) > 1:
             lo, hi = (float(x) for x in np.quantile(there.values - answer.values, [tail, 1 - tail]))
-            kept = kept_share(there.excesses)
+            kept = 0.0 if there.overdrawn else kept_share(there.excesses)
             as_sure = keeps and kept >= kept_share(answer.excesses) - 1e-12
             same = as_sure and lo <= 1e-12 and hi >= -1e-12
             inside = interval is not None and interval[0] <= mix.r <= interval[1]
             same = same or (inside and (keeps or abs(mix.r - r) < _ROUNDING))
         outside = not tested[0] - 1e-9 <= mix.r <= tested[1] + 1e-9
+        notes = (mix.note or ("outside the fitted ratios" if outside else ""), there.overdrawn)
         found.append(
             Baseline(
                 name=mix.name,
@@ -180,7 +184,7 @@ def compare_mixes(
                 lo=lo,
                 hi=hi,
                 same=same,
-                note=mix.note or ("outside the fitted ratios" if outside else ""),
+                note="; ".join(filter(None, notes)),
             )
         )
     return tuple(found)

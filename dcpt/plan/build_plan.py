@@ -182,6 +182,7 @@ def outcomes(scene: Scene, D: float) -> Callable[[float], Outcome]:
             excess=max(over, default=-np.inf),
             values=scene.value(drawn)[:, 0] if drawn else np.empty(0),
             excesses=scene.excess(drawn)[:, 0] if drawn else np.empty(0),
+            overdrawn="" if scene.supply is None else scene.supply.overdrawn(D, r),
         )
 
     return outcome

@@ -42,6 +42,7 @@ CaveatKind = Literal[
     "far_from_runs",
     "shares_open",
     "limit_at_edge",
+    "idle_pools",
     "optimistic",
     "poor_fit",
     "coverage",

@@ -86,7 +86,8 @@ def question_of(scene: Scene, sides: Sides) -> Question:
         if weight > 0 or label not in kept
     ]
     limits = [
-        Limit(_drawn(scene, item.label, offset=True), item.value, item.draws) for item in scene.ceilings
+        Limit(_drawn(scene, bound.label, offset=True), item.value, item.draws, bound.nearest)
+        for item, bound in zip(scene.ceilings, scene.bounds(scene.objective.D or 1.0), strict=True)
     ]
     return Question(tuple(terms), tuple(limits))
 

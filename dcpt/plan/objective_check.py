@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import DOMAIN, GENERAL
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ def contradiction(asked: Objective) -> None:
         In one sentence; `dcpt.core.settings.validate` makes a ConfigError of it.
     """
     _size(asked)
+    if asked.N is None:
+        one_base(asked, (asked.N_min, asked.N_max) if asked.sizes is None else asked.sizes)
     _tokens(asked)
     _passes(asked)
     if set(asked.minimise) <= {GENERAL}:
@@ -33,6 +37,26 @@ def contradiction(asked: Objective) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"keep limits {twice[0]!r} twice; wanted one limit for each evaluation set")
+
+
+def one_base(asked: Objective, sizes: Iterable[float | None]) -> None:
+    """Refuse one given loss of the base for runs of several sizes, whose bases differ; None is an open size.
+
+    Taken for all of them it would make every size start from the same loss, and the smallest look best.
+
+    Raises
+    ------
+    ConfigError
+        When a loss is given and there is more than one size.
+    """
+    known = set(sizes)
+    if asked.losses_now and (len(known) > 1 or None in known):
+        raise ConfigError(
+            "general_now is the loss of one base, and runs of several sizes are compared, whose bases have "
+            "other losses; wanted it left out.",
+            hint="losses of the bases in the loss table (--losses) are taken, and those of other sizes "
+            "estimated from them; a ceiling such as 'general <= 2.95' needs none",
+        )
 
 
 def _size(asked: Objective) -> None:

@@ -187,12 +187,16 @@ class Plan:
         """Best ratio of every draw, shape (draws,)."""
         return np.asarray(self.draws["r"].to_numpy(float))
 
+    def name_of(self, label: str) -> str:
+        """What a loss is called where there are several of a side: its evaluation set."""
+        return self.laws[label].eval_set if len(self.losses) > 2 and label in self.laws else label
+
     @property
     def binding_words(self) -> str:
         """What keeps the objective from falling further, in words."""
-        return binding_words(
-            self.binding, self.bound, "balance" if len(self.objective.minimise) > 1 else "domain loss"
-        )
+        what = "balance" if len(self.objective.minimise) > 1 else "domain loss"
+        name = self.name_of(self.bound) if self.binding == "ceiling" else self.bound
+        return binding_words(self.binding, name, what)
 
     @property
     def outside(self) -> bool:

@@ -86,7 +86,7 @@ def _losses(plan: Plan) -> Iterator[str]:
         text = _loss(loss, unit)
         if label in limits:
             text += f"; ceiling {limits[label].ceiling:.4f} {unit}"
-        yield _row(label, text)
+        yield _row(plan.name_of(label), text)
         if label in plan.bases:
             base = plan.bases[label]
             yield _row("", f"before: {base.value:.4f} {unit}, {base.how}")
@@ -112,7 +112,7 @@ def _baselines(plan: Plan) -> Iterator[str]:
 
 def _kept(item: Baseline, plan: Plan) -> str:
     if not plan.limits:
-        return "none"
+        return "broken" if item.keeps is False else "none"
     if item.kept is None:
         return "kept" if item.keeps else "broken"
     return f"{'kept' if item.keeps else 'broken, kept'} in {100 * item.kept:.0f} %"

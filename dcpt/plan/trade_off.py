@@ -48,6 +48,11 @@ class Bound:
     limit: Limit | None = None
     now: float | None = None
 
+    @property
+    def name(self) -> str:
+        """The loss as the limit names it."""
+        return self.label if self.limit is None else self.limit.eval_set
+
     def nearest(self, loss: float) -> str:
         """The limit that a loss just keeps, as text."""
         if self.limit is None:
@@ -179,12 +184,12 @@ def _infeasible(bounds: Sequence[Bound], r_min: float, r_max: float, r: float, u
     where = f"no domain share between {r_min:g} and {r_max:g} keeps"
     if len(bounds) == 1:
         limit = f"{bounds[0].ceiling:.4f} {unit}".rstrip()
-        text = f"{where} the {bounds[0].label} loss at or below {limit}: the lowest predicted is "
+        text = f"{where} the {bounds[0].name} loss at or below {limit}: the lowest predicted is "
         text += f"{losses[0]:.4f}, at r = {r:.3f}."
     else:
         text = f"{where} every limit; nearest to it, at r = {r:.3f}, "
         text += ", ".join(
-            f"the {b.label} loss is {loss:.4f} against {b.ceiling:.4f}"
+            f"the {b.name} loss is {loss:.4f} against {b.ceiling:.4f}"
             for b, loss in zip(bounds, losses, strict=True)
         )
         text += f" {unit}".rstrip() + "."

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import parse_quantity
+from dcpt.core.symbols import DOMAIN, GENERAL, ROLES
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.unit_words import unit_words
 from dcpt.plan.bands import bands
 from dcpt.plan.limit import Limit
 from dcpt.plan.objective import Objective
+from dcpt.plan.objective_check import one_base
 from dcpt.plan.outside import outside
 from dcpt.plan.scene import Scene, set_scene
 from dcpt.plan.sides import choose_sides
@@ -35,6 +37,9 @@ FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 RISES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
 """Tolerances of a table along the limit, as shares of the base's loss."""
+
+_CLEAR = 1e-6
+"""Distance from an end of the searched ratios from which a critical one is told from it."""
 
 _DRAW_GRID = 101
 """Ratios at which the draws are solved: their interval is then good to a tenth of its last digit shown."""
@@ -69,13 +74,15 @@ def what_if(
     -------
     pandas.DataFrame
         Along r: ``r``, the losses with the interval of a run (``general``, ``general_lo``, ...), ``value``
-        (the objective) and, with limits, ``keeps`` (1 or 0) and ``kept`` (share of the draws). Along
-        the others: their name, the best ratio ``r`` with its interval, ``r_max``, the largest ratio that
-        keeps every limit, with its interval (the critical mixture ratio), and the same losses at the best
-        ratio. ``outside`` names what lies outside the fitted ranges (``"N 12x, r"``), or nothing.
+        (the objective), the epochs over each pool (``domain_epochs``, ...) and, with limits or caps on
+        epochs, ``keeps`` (1 or 0) and ``kept`` (share of the draws). Along the others: their name, the best
+        ratio ``r`` with its interval, ``r_max``, the largest ratio that keeps every limit, with its interval
+        (the critical mixture ratio), and the same losses at the best ratio. ``outside`` names what lies
+        outside the fitted ranges (``"N 12x, r"``), or nothing.
         A row whose limits cannot be kept has no numbers; ``frame.attrs["unreachable"]`` maps its number to
         the reason, with the nearest limit that can be kept. Along r it has one entry where no searched
-        ratio keeps them. Along D, ``frame.attrs["searched"]`` is the range of ratios searched.
+        ratio keeps them. Along D, ``frame.attrs["critical"]`` names the rows in which the limits end
+        ``r_max``, not the range of ratios searched or what caps on epochs leave of it.
 
     Notes
     -----
@@ -99,6 +106,7 @@ def what_if(
     bases = sides.measured_bases(table)
     if axis == "N":
         numbers = _numbers(values, objective.N, "N")
+        one_base(objective, numbers)
         scenes = [set_scene(objective, sides, bases, number, seed) for number in numbers]
         return _table("N", numbers, [(scene, _given(objective.D)) for scene in scenes])
     if axis == "keep":
@@ -114,9 +122,19 @@ def what_if(
     if axis == "D":
         numbers = _numbers(values, objective.D, "D")
         frame = _table("D", numbers, [(scene, number) for number in numbers])
-        frame.attrs["searched"] = scene.searched
+        if "r_max" in frame:
+            pairs = enumerate(zip(numbers, frame["r_max"], strict=True))
+            frame.attrs["critical"] = [at for at, (number, r) in pairs if _inside(scene, number, r)]
         return frame
     return _along_ratio(scene, _given(objective.D), values)
+
+
+def _inside(scene: Scene, D: float, r: float) -> bool:
+    """Whether a ratio lies between the ends of those that may be searched, which hide what is beyond."""
+    if np.isnan(r):
+        return False
+    low, high = scene.ratios(D)
+    return bool(low + _CLEAR < r < high - _CLEAR)
 
 
 def _given(value: float | None) -> float:
@@ -133,17 +151,24 @@ def _along_ratio(scene: Scene, D: float, values: Sequence[str] | None) -> pd.Dat
             raise ConfigError(
                 f"what if: r = {grid[(grid <= 0) | (grid >= 1)][0]:g}; wanted shares between 0 and 1."
             )
-    columns: dict[str, Array] = {"r": grid, **_losses(scene, D, grid)}
-    if scene.ceilings:
-        over = np.max([columns[item.label] - item.value for item in scene.ceilings], axis=0)
-        columns["keeps"] = (over <= 1e-12).astype(float)
-        if scene.count:
-            columns["kept"] = (scene.excess(scene.draws(D, grid)) <= 1e-12).mean(axis=0)
+    columns: dict[str, Array] = {"r": grid, **_losses(scene, D, grid), **_epochs(scene, D, grid)}
+    allowed = np.array([scene.supply is None or not scene.supply.overdrawn(D, float(r)) for r in grid])
+    if scene.ceilings or not allowed.all():
+        columns["keeps"] = ((_excess(scene, D, grid)[0] <= 1e-12) & allowed).astype(float)
+    if scene.ceilings and scene.count:
+        columns["kept"] = (scene.excess(scene.draws(D, grid)) <= 1e-12).mean(axis=0) * allowed
     frame = pd.DataFrame(columns)
     frame["outside"] = [outside(scene.sides.fits.values(), scene.N, D, float(r)) for r in grid]
     best = _best(scene, D)
     frame.attrs["unreachable"] = {0: best} if isinstance(best, str) else {}
     return frame
+
+
+def _epochs(scene: Scene, D: float, r: Array) -> dict[str, Array]:
+    """Passes over each pool there is."""
+    pools = {} if scene.supply is None else {side: scene.supply.pool(side) for side in ROLES}
+    shares = {DOMAIN: r, GENERAL: 1 - r}
+    return {f"{side}_epochs": shares[side] * D / pool for side, pool in pools.items() if pool is not None}
 
 
 def _losses(scene: Scene, D: float, r: Array) -> dict[str, Array]:

@@ -26,6 +26,8 @@ class Cell:
         of one.
     options : TrainingOptions
         Options of training.
+    variant : str
+        Name of the options; empty where a sweep varies none.
     """
 
     settings: ScheduleShape
@@ -34,18 +36,21 @@ class Cell:
     peak_label: str = ""
     label: str = ""
     options: TrainingOptions = field(default_factory=TrainingOptions)
+    variant: str = ""
 
 
 def cells_of(cpt: CptSettings) -> list[Cell]:
     """Every schedule at every peak with all options, peak by peak within the options."""
     plain = _schedules(cpt)
     cells = []
-    for name, options in variants_of(cpt):
-        tag = f"-{name}" if name else ""
+    names = [variant.name for variant in cpt.variants] or [""]
+    for name, (label, options) in zip(names, variants_of(cpt), strict=True):
+        tag = f"-{label}" if label else ""
         cells += [
             replace(
                 cell,
                 options=options,
+                variant=name,
                 peak_label=cell.peak_label + tag,
                 label=cell.peak_label + tag + cell.label.removeprefix(cell.peak_label),
             )

@@ -11,7 +11,7 @@ from dcpt.core.run_spec import RunSpec
 from dcpt.corpus.shards import Corpus
 from dcpt.cost.options import option_flops
 from dcpt.sweep.builder import RunBuilder
-from dcpt.sweep.cells import cells_of
+from dcpt.sweep.cells import Cell, cells_of
 from dcpt.sweep.grid import grid_runs
 from dcpt.sweep.ladder import Rung
 from dcpt.sweep.mixture_settings import MixtureDesign
@@ -175,21 +175,46 @@ def _refuse_twins(runs: list[RunSpec]) -> None:
 
 
 def target_run(
-    design: Design, sweep: SweepSpec, size: str, r: float | Mapping[str, float], tokens: float, seed: int = 0
+    design: Design,
+    sweep: SweepSpec,
+    size: str,
+    r: float | Mapping[str, float],
+    tokens: float,
+    seed: int = 0,
+    variant: str | None = None,
 ) -> RunSpec:
     """One run of the sweep's (first) schedule on `size`, from that size's base.
 
     `r` is the domain share, or the shares of all corpora, over the whole run as the tables have it: where
     the sweep has phases, the shares before them are chosen for that.
+
+    Raises
+    ------
+    ConfigError
+        When the sweep has several variants and `variant` names none of them.
     """
     any_run = design.runs[0]
     builder = RunBuilder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
     base = next(run for run in design.runs if run.run_id == design.bases[size])
     steps = builder.steps(tokens)
     blend = builder.at_ratio(r) if isinstance(r, (int, float)) else Mixture.of(written(r, design.corpora))
-    cell, needs = cells_of(sweep.cpt)[0], builder.needs(blend, steps)
+    cell, needs = _cell(sweep, variant), builder.needs(blend, steps)
     if cell.options.phases:
         cell = replace(cell, options=cell.options.model_copy(update={"keep_ratio": True}))
         needs = [*needs, blend.shares]
     skip = builder.held_back(base, needs, steps)
     return builder.whole(design.rungs[size], base, blend, seed, steps, skip, cell)
+
+
+def _cell(sweep: SweepSpec, variant: str | None) -> Cell:
+    cells = cells_of(sweep.cpt)
+    names = list(dict.fromkeys(cell.variant for cell in cells))
+    if variant is None and len(names) == 1:
+        return cells[0]
+    if variant not in names:
+        asked = "which is not said" if variant is None else f"and none is called {variant!r}"
+        raise ConfigError(
+            f"launch: the sweep has the variants {', '.join(filter(None, names)) or '(none)'}, {asked}.",
+            "name the one that the plan's losses are of, --variant NAME" if any(names) else "drop --variant",
+        )
+    return next(cell for cell in cells if cell.variant == variant)

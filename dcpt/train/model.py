@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
     Raises
     ------
     DataError
-        When the folder is absent, its weights are not those the spec was made with, or some of the
-        network's weights are not in it.
+        When the folder is absent, its weights or configuration are not those the spec was made with, or
+        some of the network's weights are not in it.
     ConfigError
         When its family is unknown, needs code of its own, or is not causal.
     """
@@ -113,6 +114,7 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
                 hint="the checkpoint was changed since the sweep was set up: set it up again",
             )
     config = read_config(model, folder)
+    _check_fields(model, folder)
     try:
         network, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -135,6 +137,20 @@ def load_model(model: ModelSpec, folder: Path) -> PreTrainedModel:
             parameter.data = parameter.data.clone()
     check_causal(network)
     return network
+
+
+def _check_fields(model: ModelSpec, folder: Path) -> None:
+    """Refuse a configuration that was changed beside weights that were not: it is part of what a run is."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # what cannot be read is said by transformers
+    for name, wanted in model.config.items():
+        if name in found and name not in _NOT_FIELDS and found[name] != _plain(wanted):
+            raise DataError(
+                f"{folder / 'config.json'}: {name} is {found[name]!r}; the run wants {_plain(wanted)!r}.",
+                hint="the checkpoint was changed since the sweep was set up: set it up again",
+            )
 
 
 def count_parameters(network: PreTrainedModel) -> dict[str, int]:

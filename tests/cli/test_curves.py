@@ -115,7 +115,7 @@ def test_no_loss_below_zero_is_predicted(kept: Path, call: Callable[..., Any]) -
     assert "nearer to the fitted runs" in answer.err
 
 
-def test_every_question_is_one_command(ask: Callable[..., Any]) -> None:
+def test_every_question_is_one_command(ask: Callable[..., Any], world: ModuleType) -> None:
     from dcpt.cli.curve_answers import QUESTIONS, TAKES
     from dcpt.cli.curve_options import ASK
 
@@ -132,7 +132,13 @@ def test_every_question_is_one_command(ask: Callable[..., Any]) -> None:
     assert best["gain"] >= 0
     assert best["objective"] == pytest.approx(end["objective"] - best["gain"])
     assert ask("rewarm", "--values", "0,10")["rows"][1]["objective"] > 0
-    assert ask("potential")["knob"] == "potential"
+    potential = ask("potential")
+    assert potential["knob"] == "potential"
+    # The bases of the fitted curves end in one way only; what another end does no curve has shown.
+    assert "extrapolates_base" in {item["kind"] for item in potential["caveats"]}
+    own = str(world.BASE.rates()[-1] / world.BASE.peak)
+    same = ask("potential", "--values", own)
+    assert "extrapolates_base" not in {item["kind"] for item in same["caveats"]}
     # More general text is better for the general loss, less of it for the domain loss.
     replay = ask("replay", "--weight", "1")
     assert replay["best"] == max(row["replay"] for row in replay["rows"])

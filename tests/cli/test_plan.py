@@ -181,7 +181,9 @@ def test_a_target_outside_the_fitted_range_is_flagged_and_refused_under_strict(
     answer = call("plan", "sound", *outside)
     assert (answer.code, "2.0 times above the fitted range" in answer.out) == (0, True)
     assert "Supported" in answer.out
-    assert call("plan", "sound", *outside, "--strict").code == 5
+    strict = call("plan", "sound", *outside, "--strict")
+    assert strict.code == 5
+    assert "--strict: the run lies outside what the laws were fitted on" in strict.err
 
 
 def test_what_if_flags_what_lies_outside_and_strict_refuses_it(

@@ -42,6 +42,7 @@ def test_the_price_of_the_sweeps_own_family(call: Callable[..., Any], fits: Path
         (("--values", "many"), 2, "--values"),
         (("--budget", "flops=1e15"), 2, "--budget"),
         (("--sweep", "D"), 2, "--sweep"),
+        (("--general-now", "3.3"), 2, "loss of one base"),
         (("--strict",), 5, ""),
     ],
 )

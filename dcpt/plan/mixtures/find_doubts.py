@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dcpt.plan.caveat import Caveat, in_order
+from dcpt.plan.caveat import Caveat, Weight, in_order
 from dcpt.plan.mixtures.compared import Compared
 from dcpt.plan.mixtures.mixture_plan import CorpusShare, HeldOutScores, TargetLoss
 from dcpt.plan.mixtures.reach import Reach
-from dcpt.plan.mixtures.setting import CENTRE, NOW, SEEN, Setting
+from dcpt.plan.mixtures.setting import CENTRE, NOW, PROPORTIONAL, SEEN, Setting
 
 OFTEN = 0.1
 """Share of infeasible draws worth a caveat; above one half the answer is open."""
@@ -56,6 +56,7 @@ def find_doubts(
             *_reach(reach, shares),
             *_limits(losses, infeasible, setting.question.level),
             *_fit(setting, held_out, gain),
+            *_idle_pools(setting),
             *_repetition(setting, shares),
         ]
     )
@@ -140,6 +141,19 @@ def _fit(setting: Setting, held_out: HeldOutScores, gain: float | None) -> Itera
         )
     for text in setting.fit.warnings:
         yield Caveat("fit_warning", "doubt", text if text.endswith(".") else f"{text}.")
+
+
+def _idle_pools(setting: Setting) -> Iterator[Caveat]:
+    question = setting.question
+    if question.pools and question.tokens is None:
+        # With every pool known they are at least a mixture to compare with.
+        weight: Weight = "note" if PROPORTIONAL in setting.mixes else "doubt"
+        yield Caveat(
+            "idle_pools",
+            weight,
+            "Pools are given and the run's tokens are not, so that no pool limits the mixture; give the "
+            "tokens too (--at D=20B).",
+        )
 
 
 def _repetition(setting: Setting, shares: Sequence[CorpusShare]) -> Iterator[Caveat]:

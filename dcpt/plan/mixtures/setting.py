@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.symbols import GENERAL
 from dcpt.fit.mixtures.mixture_fit import MixtureFit
+from dcpt.plan.baselines import REPLAYS
 from dcpt.plan.mixtures.goal import goal_weights, make_goal
 from dcpt.plan.mixtures.make_region import make_region, resolved
 from dcpt.plan.mixtures.pool import make_pool
@@ -174,8 +176,21 @@ def _mixes(question: MixtureQuestion, fit: MixtureFit) -> tuple[dict[str, Array]
         pools = np.array([question.pools[name] for name in corpora])
         mixes[PROPORTIONAL] = pools / pools.sum()
     mixes[UNIFORM] = np.full(len(corpora), 1 / len(corpora))
+    mixes |= _replays(question, fit, mixes.get(PROPORTIONAL, mixes[UNIFORM]))
     mixes[CENTRE] = fit.shares.mean(axis=0) / fit.shares.mean(axis=0).sum()
     return mixes, missing
+
+
+def _replays(question: MixtureQuestion, fit: MixtureFit, within: Array) -> dict[str, Array]:
+    """The replay of common practice, each side divided as in `within`; none where no side is known."""
+    names = question.general or [
+        name for name, side in zip(fit.corpora, fit.sides or (), strict=False) if side == GENERAL
+    ]
+    general = np.isin(fit.corpora, list(names))
+    if not general.any() or general.all():
+        return {}
+    parts = [np.where(side, within, 0.0) / within[side].sum() for side in (general, ~general)]
+    return {f"{100 * share:.0f} % replay": share * parts[0] + (1 - share) * parts[1] for share in REPLAYS}
 
 
 def _given(shares: Mapping[str, float], corpora: tuple[str, ...]) -> Array:

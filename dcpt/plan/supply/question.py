@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,18 @@ class Limit:
     """A loss to keep at or below a ceiling, in the unit of its fit.
 
     ``ceilings``, shape (draws,), are those of the draws where they differ: a tolerance on a base's loss that
-    is itself uncertain.
+    is itself uncertain. ``admitting`` spells the limit that a loss just keeps, as the user wrote this one.
     """
 
     law: DrawnLaw
     ceiling: float
     ceilings: Array | None = None
+    admitting: Callable[[float], str] | None = None
+
+    def nearest(self, loss: float) -> str:
+        """The limit that a loss just keeps, in words."""
+        up = np.ceil(loss * 1e4) / 1e4
+        return f"{self.law.name} <= {up:.4f}" if self.admitting is None else self.admitting(loss)
 
     def log_ceilings(self, members: Members) -> Array:
         """Log of the ceiling of each member, shape (b,)."""

@@ -15,6 +15,9 @@ from dcpt.laws.data_constrained import R_D, effective_tokens
 Array = NDArray[np.float64]
 Side = Literal["domain", "general"]
 
+_ROUNDING = 1e-6
+"""Relative excess over a cap on epochs that a search leaves."""
+
 
 @dataclass(frozen=True)
 class Supply:
@@ -80,6 +83,15 @@ class Supply:
         """Passes over a side's pool in a run; None without a pool."""
         pool = self.pool(side)
         return None if pool is None else (r if side == DOMAIN else 1 - r) * D / pool
+
+    def overdrawn(self, D: float, r: float) -> str:
+        """Which caps on epochs a run breaks, in words; empty where it keeps them."""
+        found = []
+        for side in ROLES:
+            passes, cap = self.epochs(side, D, r), self.epoch_cap(side)
+            if passes is not None and cap is not None and passes > cap * (1 + _ROUNDING):
+                found.append(f"needs {passes:.3g} epochs of the {side} pool, {cap:g} allowed")
+        return "; ".join(found)
 
     def worth(self, side: str, tokens: ArrayLike) -> Array:
         """Unique tokens that `tokens` of a side are worth, repeats included."""

@@ -158,17 +158,13 @@ def infeasible(question: Question, supply: Supply, region: Region, nearest: Opti
     at = losses_at(question, supply, POINT, nearest.D, nearest.r)
     over = [limit for limit in question.limits if at[limit.law.name][0] > limit.ceiling]
     limits = ", ".join(f"{x.law.name} <= {x.ceiling:.4f}" for x in over)
-    allowed = ", ".join(f"{x.law.name} <= {_up(float(at[x.law.name][0]))}" for x in over)
+    allowed = " and ".join(f"'{x.nearest(float(at[x.law.name][0]))}'" for x in over)
     return PlanError(
         f"no run of {format_quantity(question.N)} parameters on these tokens and ratios keeps {limits} "
         f"{unit_words(question.limits[0].law.fit.unit)}: the nearest, {format_quantity(D)} tokens at "
         f"r = {r:.3f}, has " + ", ".join(f"{x.law.name} {at[x.law.name][0]:.4f}" for x in over) + ".",
-        hint=f"the nearest limit that can be kept is {allowed}; or allow other tokens or ratios",
+        hint=f"the nearest that can be kept: {allowed}; or allow other tokens or ratios",
     )
-
-
-def _up(loss: float) -> str:
-    return f"{np.ceil(loss * 1e4) / 1e4:.4f}"
 
 
 def _pool(supply: Supply, side: str) -> float:

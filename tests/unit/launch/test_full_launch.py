@@ -22,6 +22,7 @@ from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import EvaluationSpec, RunSpec
 from dcpt.launch.full import StoppedError, begun_in_shards, open_runs, train_in_shards
 from dcpt.launch.full_settings import FullSettings
+from dcpt.launch.launch import _check_options
 from dcpt.run import store
 from dcpt.train.full.group import join_group
 from dcpt.train.full.options import FullOptions
@@ -135,3 +136,14 @@ def test_one_process_is_left_to_the_other_trainer() -> None:
     assert all(
         item.asked for item in (FullSettings(2), FullSettings(recompute=True), FullSettings(micro_batch=4))
     )
+
+
+def test_a_tilted_run_is_not_spread_over_processes(tmp_path: Path) -> None:
+    """Said before anything starts; one process trains it."""
+    _, base, spec = specs_of(tmp_path)
+    tilted = replace(spec, optimizer=replace(spec.optimizer, tilt=0.5))
+    with pytest.raises(ConfigError, match=r"weighs its sequences by their losses") as caught:
+        _check_options((base, tilted))
+    assert caught.value.hint is not None
+    assert "--procs" in caught.value.hint
+    _check_options((base, spec))

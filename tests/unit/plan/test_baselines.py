@@ -73,6 +73,23 @@ def test_pools_give_the_proportional_mix(synthetic) -> None:
     assert by_name(make_plan(synthetic.fits(), asked))["proportional"].r == 0.25
 
 
+def test_a_mix_that_needs_more_epochs_than_allowed_is_no_way_out(synthetic) -> None:
+    """Without a limit on a loss too: half of 1.3M tokens is 2.17 passes over 300k, where one is allowed."""
+    asked = {"N": 1.2e6, "D": 1.3e6, "minimise": "0.9*domain + 0.1*general", "r_now": 0.5}
+    capped = {**asked, "pools": {"domain": 0.3e6}, "epochs": {"domain": 1}}
+    plan = make_plan(synthetic.fits(), Objective.of(capped))
+    found = by_name(plan)["mix in use"]
+    assert found.difference < 0  # better, could it be had
+    assert (found.keeps, found.kept, found.same) == (False, 0.0, False)
+    assert found.note == "needs 2.17 epochs of the domain pool, 1 allowed"
+    line = next(line for line in plan.summary().splitlines() if "mix in use" in line)
+    assert line.endswith("broken (needs 2.17 epochs of the domain pool, 1 allowed)")
+    enough = make_plan(synthetic.fits(), Objective.of({**capped, "epochs": {"domain": 3}}))
+    assert by_name(enough)["mix in use"].keeps
+    at_cap = by_name(make_plan(synthetic.fits(), Objective.of({**capped, "r_now": plan.r})))["mix in use"]
+    assert (at_cap.keeps, at_cap.same) == (True, True)
+
+
 def test_a_mix_that_cannot_be_told_from_the_answer_is_not_to_be_changed(synthetic, plan) -> None:
     fits = synthetic.fits()
     inside = (plan.r + plan.r_lo) / 2

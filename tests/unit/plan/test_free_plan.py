@@ -79,6 +79,16 @@ def test_money_and_hours_stand_in_the_text(fits) -> None:
     assert f"1.5 in money ({cost['money_low']:.3g} to {cost['money_high']:.3g})" in text
 
 
+def test_the_nearest_tolerance_of_a_free_plan_is_said_as_it_was_asked_and_holds(fits) -> None:
+    asked = {"N": 0.5e6, "D": 1e6, "pools": {"general": 0.2e6}, "epochs": {"general": 1}, "general_now": 3.4}
+    with pytest.raises(PlanError) as caught:
+        make_plan(fits, Objective.of({**asked, "keep": "general <= -9%"}))
+    nearest = str(caught.value.hint).split("'")[1]
+    assert nearest.startswith("general <= ")
+    assert nearest.endswith("%")
+    assert make_plan(fits, Objective.of({**asked, "keep": nearest})).r == pytest.approx(0.8, abs=1e-3)
+
+
 def test_a_budget_too_small_for_the_given_size_says_what_would_do(fits) -> None:
     with pytest.raises(PlanError, match="too small: it trains the smallest size, 500k") as caught:
         make_plan(fits, Objective.of({"N": 0.5e6, "budget": {"flops": 1e9}, "keep": "general <= 3.4"}))

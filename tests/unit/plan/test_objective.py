@@ -201,6 +201,9 @@ KEEP = {"keep": "general <= +2%"}
         ({**AT, **KEEP, "minimise": "general"}, "no weight to the domain"),
         ({**AT, **KEEP, "r_now": 1.2}, "r_now"),
         ({**AT, **KEEP, "general_now": {"wiki": -1}}, "wiki"),
+        ({"budget": {"flops": 1e20}, **KEEP, "general_now": 2.3, "sizes": ["1B", "3B"]}, "loss of one base"),
+        ({"budget": {"flops": 1e20}, **KEEP, "general_now": 2.3}, "loss of one base"),
+        ({"budget": {"flops": 1e20}, **KEEP, "general_now": 2.3, "N_min": "1B", "N_max": "3B"}, "one base"),
     ],
 )  # fmt: skip
 def test_questions_that_contradict_themselves_are_refused(fields: dict[str, object], said: str) -> None:

@@ -58,6 +58,12 @@ def test_each_set_has_its_own_ceiling_and_the_one_that_binds_is_named(fits) -> N
         assert plan.laws["general"].eval_set == "wiki"  # the first one kept
         assert set(plan.losses) == {"general", "domain", "news"}
         assert f"limit     wiki <= {wiki}" in plan.summary()
+        assert plan.binding_words == f"the {plan.laws[plan.bound].eval_set} loss reaches its ceiling"
+        lines = plan.summary().splitlines()
+        for label, law in plan.laws.items():  # a loss has one name wherever it is told
+            assert any(
+                line.startswith(f"  {law.eval_set:<9} {plan.losses[label].mean:.4f}") for line in lines
+            )
         assert Plan.from_dict(plan.to_dict()).to_dict() == plan.to_dict()
 
 

@@ -35,10 +35,12 @@ def test_along_the_ratio_the_table_is_the_curve(fits) -> None:
 @pytest.mark.parametrize("axis", ["D", "N", "keep"])
 def test_a_row_is_what_the_plan_for_that_value_says(fits, axis) -> None:
     values = {"D": ["0.65M", "1.3M"], "N": ["1.1M", "1.2M"], "keep": ["-2%", "-1%"]}[axis]
-    frame = what_if(fits, Objective.of(ASKED), axis, values)
+    # One given loss of the base is no other size's: a ceiling asks of every size the same.
+    asked = {"N": 1.2e6, "D": 1.3e6, "keep": "general <= 3.267"} if axis == "N" else ASKED
+    frame = what_if(fits, Objective.of(asked), axis, values)
     for text, row in zip(values, frame.to_dict("records"), strict=True):
         change = {axis: f"general <= {text}" if axis == "keep" else text}
-        plan = make_plan(fits, Objective.of({**ASKED, **change}))
+        plan = make_plan(fits, Objective.of({**asked, **change}))
         assert row["r"] == pytest.approx(plan.r, abs=1e-4)
         assert row["r_max"] == pytest.approx(plan.limit.r_edge, abs=1e-4)
         assert (row["r_lo"], row["r_hi"]) == pytest.approx((plan.r_lo, plan.r_hi), abs=1e-3)
@@ -113,9 +115,36 @@ def test_questions_that_make_no_sense_are_refused(fits) -> None:
         (objective, "keep", ["loads"], "keep: got"),
         (balance, "keep", None, "nothing is kept"),
         (Objective.of({"budget": {"flops": 1e13}}), "r", None, "N is not given"),
+        (objective, "N", ["1.2M", "2M"], "loss of one base"),
     ):
         with pytest.raises(ConfigError, match=match):
             what_if(fits, asked, axis, values)
+
+
+def test_caps_on_epochs_are_kept_by_the_table_along_the_ratio(fits) -> None:
+    """Of 1.3M tokens at r = 0.5, 650k are domain text: 2.17 passes over 300k, where two are allowed."""
+    capped = {**ASKED, "keep": "general <= +50%", "pools": {"domain": 0.3e6}, "epochs": {"domain": 2}}
+    frame = what_if(fits, Objective.of(capped), "r", ["0.2", "0.46", "0.5"])
+    assert frame["domain_epochs"].tolist() == pytest.approx(
+        [0.2 * 1.3 / 0.3, 0.46 * 1.3 / 0.3, 0.5 * 1.3 / 0.3]
+    )
+    assert frame["keeps"].tolist() == [1, 1, 0]
+    assert frame["kept"].iloc[-1] == 0
+    free = Objective.of({**capped, "keep": [], "minimise": "0.5*domain + 0.5*general"})
+    assert what_if(fits, free, "r", ["0.2", "0.5"])["keeps"].tolist() == [1, 0]
+
+
+def test_a_ratio_that_a_cap_ends_is_no_critical_ratio(fits) -> None:
+    """Two passes over 300k domain tokens are 0.46 of 1.3M, below what the limit allows there."""
+    capped = {**ASKED, "pools": {"domain": 0.3e6}, "epochs": {"domain": 2}}
+    tokens = ["0.4M", "0.6M", "1.3M", "5M"]
+    frame = what_if(fits, Objective.of(capped), "D", tokens)
+    limited = what_if(fits, Objective.of({**ASKED, "pools": {"domain": 0.3e6}}), "D", tokens)
+    caps = [0.6e6 / float(number.removesuffix("M")) / 1e6 for number in tokens]
+    below = [row for row, (r, cap) in enumerate(zip(limited["r_max"], caps, strict=True)) if r < cap]
+    assert frame.attrs["critical"] == below
+    assert 0 < len(below) < len(tokens)
+    assert frame["r_max"].iloc[2:].tolist() == pytest.approx(caps[2:], abs=1e-6)
 
 
 # -- tokens and size left open --------------------------------------------------------------------------

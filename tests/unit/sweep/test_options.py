@@ -110,6 +110,26 @@ def test_a_target_has_the_planned_share_of_the_whole_run(folder: Path) -> None:
     assert [phase.shares["law"] for phase in run.mixture.phases] == [0.4]
 
 
+def test_a_target_of_several_variants_wants_one_named(folder: Path) -> None:
+    variants = [{"name": "plain"}, {"name": "hard", "tilt": 0.5}]
+    sweep = with_cpt(folder, TARGET, variants=variants)
+    with pytest.raises(ConfigError, match=r"variants plain, hard, which is not said"):
+        target_run(sweep.design, sweep.spec, "large", 0.4, 60 * STEP)
+    with pytest.raises(ConfigError, match=r"none is called 'soft'"):
+        target_run(sweep.design, sweep.spec, "large", 0.4, 60 * STEP, variant="soft")
+    tilts = {
+        name: target_run(sweep.design, sweep.spec, "large", 0.4, 60 * STEP, variant=name).optimizer.tilt
+        for name in ("plain", "hard")
+    }
+    assert tilts == {"plain": 0, "hard": 0.5}
+    single = with_cpt(folder, TARGET, variants=variants[1:])
+    for name in (None, "hard"):
+        assert target_run(single.design, single.spec, "large", 0.4, 60 * STEP, variant=name).optimizer.tilt
+    with pytest.raises(ConfigError, match=r"drop --variant|none is called"):
+        plain = with_cpt(folder, TARGET)
+        target_run(plain.design, plain.spec, "large", 0.4, 60 * STEP, variant="hard")
+
+
 def test_distinct_tokens_are_those_drawn_over_the_passes(folder: Path) -> None:
     """Over all phases, with a pool and without."""
     late = [{"begin": 0.8, "ratio": 0.9}]

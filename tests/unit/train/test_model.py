@@ -165,6 +165,10 @@ def test_a_checkpoint_that_was_changed_or_lacks_weights_is_refused(tmp_path: Pat
     spec = ModelSpec("llama", LLAMA, str(tmp_path), weights_hash(tmp_path))
     loaded = load_model(spec, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), network.parameters(), strict=True))
+    fields = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "rms_norm_eps": 0.5}))
+    with pytest.raises(DataError, match=r"config.json: rms_norm_eps is 0.5; the run wants"):
+        load_model(ModelSpec("llama", fields, str(tmp_path), weights_hash(tmp_path)), tmp_path)
     state = network.state_dict()
     del state["model.norm.weight"]
     network.save_pretrained(tmp_path, state_dict=state)

@@ -205,3 +205,32 @@ def test_relative_limits_are_measured_from_the_base_where_it_is_known(mixture_fi
     assert beside.losses[1].ceiling == pytest.approx(1.02 * float(fit.mean(np.full(4, 0.25))[0, 1]))
     with pytest.raises(ConfigError, match="the runs do not say them"):
         plan_mixture(mixture_fit, {"minimise": "wiki", "keep": "code <= +2%", "against": "base"})
+
+
+def test_pools_without_tokens_are_said_to_limit_nothing(mixture_fit: MixtureFit) -> None:
+    some = plan_mixture(mixture_fit, {"minimise": "wiki", "pools": {"wiki": "1B"}}, draws=20)
+    assert {item.kind: item.weight for item in some.caveats}["idle_pools"] == "doubt"
+    pools = dict.fromkeys(("wiki", "code", "law", "noise"), "1B")
+    every = plan_mixture(mixture_fit, {"minimise": "wiki", "pools": pools}, draws=20)
+    assert {item.kind: item.weight for item in every.caveats}["idle_pools"] == "note"
+    used = plan_mixture(mixture_fit, {"minimise": "wiki", "pools": pools, "tokens": "1B"}, draws=20)
+    assert "idle_pools" not in {item.kind for item in used.caveats}
+
+
+def test_the_replay_of_common_practice_stands_beside_where_sides_are_known(mixture_fit: MixtureFit) -> None:
+    """Within a side as the pools are, or evenly where they are not known."""
+    assert not any("replay" in item.name for item in plan_mixture(mixture_fit, {}, draws=20).compared)
+    asked = {"minimise": "law", "general": ["wiki", "noise"]}
+    found = {item.name: item for item in plan_mixture(mixture_fit, asked, draws=20).compared}
+    assert found["25 % replay"].shares == pytest.approx(
+        {"wiki": 0.125, "code": 0.375, "law": 0.375, "noise": 0.125}
+    )
+    pools = {"wiki": 3e9, "noise": 1e9, "code": 1e9, "law": 1e9}
+    found = {
+        item.name: item for item in plan_mixture(mixture_fit, {**asked, "pools": pools}, draws=20).compared
+    }
+    assert found["5 % replay"].shares == pytest.approx(
+        {"wiki": 0.0375, "code": 0.475, "law": 0.475, "noise": 0.0125}
+    )
+    told = mixture_fit.mean(found["5 % replay"].shares)[0, mixture_fit.targets.index("law")]
+    assert found["5 % replay"].value == pytest.approx(told)

@@ -181,7 +181,7 @@ def test_intervals_hold_the_point_and_the_level(ask):
 def test_an_infeasible_limit_says_the_nearest_one_that_holds(ask, synthetic):
     with pytest.raises(PlanError, match=r"keeps general <= ") as error:
         solve_supply(ask(-0.5), Supply(0.2e6), Tokens(most=1e6), RANGE)
-    nearest = float(error.value.hint.split("general <= ")[1].split(";")[0])
+    nearest = float(error.value.hint.split("'general <= ")[1].split("'")[0])
     rise = nearest / synthetic.base_loss(N) - 1
     solve_supply(ask(rise), Supply(0.2e6), Tokens(most=1e6), RANGE)
     with pytest.raises(PlanError):
