@@ -86,7 +86,7 @@ def test_the_nearest_tolerance_of_a_free_plan_is_said_as_it_was_asked_and_holds(
     nearest = str(caught.value.hint).split("'")[1]
     assert nearest.startswith("general <= ")
     assert nearest.endswith("%")
-    assert make_plan(fits, Objective.of({**asked, "keep": nearest})).r == pytest.approx(0.8, abs=1e-3)
+    assert make_plan(fits, Objective.of({**asked, "keep": nearest})).r == pytest.approx(0.8, abs=5e-3)
 
 
 def test_a_budget_too_small_for_the_given_size_says_what_would_do(fits) -> None:
