@@ -69,8 +69,10 @@ def next_runs(
     """Say which proxy runs to buy next, what they would tell for their price, and when to stop."""
     from dcpt.cli.curve_options import refuse_only_curves
     from dcpt.cli.fit_folder import open_table
+    from dcpt.cli.mixture_plan import mixture_fit_of
     from dcpt.cli.next_sweep import write_sweeps
     from dcpt.cli.plan_question import read_question, require
+    from dcpt.core.errors import ConfigError
     from dcpt.core.quantity import parse_quantity
     from dcpt.fit.fit_file import load_fits
     from dcpt.plan.next_runs.advise import advise, check_affordable
@@ -79,6 +81,11 @@ def next_runs(
     from dcpt.plan.next_runs.stopping import LEAST_SHRINK, StoppingRule
     from dcpt.plan.objective import Objective
 
+    if mixture_fit_of(fits) is not None:
+        raise ConfigError(
+            f"{fits}: a fit of many corpora; dcpt next chooses runs of a domain share.",
+            hint="dcpt plan FITS --propose 8 names the mixtures to train next",
+        )
     refuse_only_curves(fits)
     rule = StoppingRule(tolerance, LEAST_SHRINK if least_shrink is None else least_shrink, decision)
     question = read_question(

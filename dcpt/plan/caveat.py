@@ -33,6 +33,7 @@ CaveatKind = Literal[
     "edge_of_range",
     "near_pure_mixture",
     "constrained_fit",
+    "free_fit",
     "size_at_edge",
     "sizes_tie",
     "tokens_at_edge",

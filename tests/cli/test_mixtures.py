@@ -88,6 +88,12 @@ def test_bad_questions(call: Callable[..., Any], words: tuple[str, ...], code: i
     assert not Path("fits/many/mixture-plan.json").exists()
 
 
+def test_next_runs_of_mixtures_are_asked_of_plan(call: Callable[..., Any]) -> None:
+    assert call("fit", "mixtures.csv", "-o", "fits/many").code == 0
+    answer = call("next", "fits/many", "--at", "N=1M,D=1M")
+    assert (answer.code, "dcpt plan FITS --propose" in answer.err) == (2, True)
+
+
 def test_flags_of_mixtures_mean_nothing_elsewhere(call: Callable[..., Any]) -> None:
     answer = call("plan", "fits/none", "--shares", "wiki >= 0.1")
     assert answer.code == 2

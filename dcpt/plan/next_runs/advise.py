@@ -117,7 +117,10 @@ def advise(
     rivals = baselines(belief)
     law_share = belief.law_sd**2 / max(known.variance, 1e-300)
     unit = unit_of_amount(belief.unit)
-    whole = belief.width * float(measure.factor(design.everything))
+    whole, planned = (
+        belief.width * float(measure.factor(variance)) for variance in (design.everything, design.variance)
+    )
+    affordable = None if max_flops is None else (max_flops, planned)
     return Advice(
         r=belief.r,
         r_lo=belief.r_lo,
@@ -130,12 +133,14 @@ def advise(
         law_share=law_share,
         best_width=belief.width * float(np.sqrt(law_share)),
         everything_width=whole,
-        design_width=belief.width * float(measure.factor(design.variance)),
+        design_width=planned,
         design_flops=design.flops,
         design_runs=sum(len(pieces.parts[number].cells) for number in design.parts),
         ranking=ranking,
         batch=make_batch(bought_first, measure),
-        stop=reasons(rule, belief, regret, tolerance, whole, len(offered), rivals, objective.level),
+        stop=reasons(
+            rule, belief, regret, tolerance, whole, len(offered), rivals, objective.level, affordable
+        ),
         baselines=rivals,
         notes=notes(belief, law_share, ranking),
     )

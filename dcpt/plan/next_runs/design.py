@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.plan.next_runs.candidate import Candidate
+from dcpt.plan.next_runs.candidate import Candidate, Cell
 from dcpt.plan.next_runs.knowledge import Knowledge
 from dcpt.plan.next_runs.metric import Measure
 from dcpt.plan.next_runs.pieces import Key, Pieces
@@ -123,7 +123,8 @@ def in_order(
     list of (Candidate, float, Knowledge, Knowledge)
         What is bought, its FLOPs, and what is known before and after it.
     """
-    rest, bases = list(parts), list(with_base)
+    rest, bases, start = list(parts), list(with_base), known
+    bought: tuple[Cell, ...] = ()
     found: list[tuple[Candidate, float, Knowledge, Knowledge]] = []
     while rest and len(found) < most:
         best: tuple[float, list[int], Candidate, float, Knowledge] | None = None
@@ -138,7 +139,12 @@ def in_order(
                 best = gain, group, candidate, flops, after
         assert best is not None
         _, group, candidate, flops, after = best
-        found.append((candidate, flops, known, after))
+        # What is told of the law's error: all runs of a size measure it together, whenever each was bought.
+        # The order is that of `benchmarks.next_runs`, where each run is judged after those before it.
+        bought = (*bought, *candidate.cells)
+        error = start.law_error_after(replace(candidate, cells=bought))
+        before = known if not found else replace(known, law_error=found[-1][3].law_error)
+        found.append((candidate, flops, before, replace(after, law_error=error)))
         known, rest, bases = after, [n for n in rest if n not in group], [*bases, *candidate.sizes]
     return found
 

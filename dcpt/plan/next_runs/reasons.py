@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dcpt.core.quantity import format_quantity
 from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.next_runs.advice import Offer, Stop
 from dcpt.plan.next_runs.belief import Belief
@@ -19,6 +20,7 @@ def reasons(
     offered: int,
     rivals: Sequence[Baseline],
     level: float,
+    affordable: tuple[float, float] | None = None,
 ) -> tuple[Stop, ...]:
     """Why to buy nothing more; empty when buying is worth it.
 
@@ -38,6 +40,8 @@ def reasons(
         Ratios one could take without a law.
     level : float
         Probability of the interval.
+    affordable : tuple of float, optional
+        Where there is a budget, its FLOPs and the width after the best runs it buys.
     """
     unit, width = unit_of_amount(belief.unit), belief.width
     found = []
@@ -56,6 +60,16 @@ def reasons(
                 f"More runs will not change the answer: all {offered} candidates together are expected to "
                 f"leave the interval of r* at {everything:.3f} ({width:.3f} now), less than "
                 f"{100 * rule.least_shrink:g} % narrower.",
+            )
+        )
+    elif affordable is not None and affordable[1] > (1 - rule.least_shrink) * width:
+        found.append(
+            Stop(
+                "shrink",
+                f"What {format_quantity(affordable[0])} FLOPs buy will not change the answer: the best runs "
+                f"within them are expected to leave the interval of r* at {affordable[1]:.4f} ({width:.4f} "
+                f"now), less than {100 * rule.least_shrink:g} % narrower; all {offered} candidates together, "
+                f"at {everything:.4f}.",
             )
         )
     if rule.decision and rivals and all(rival.beaten >= level for rival in rivals):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import DOMAIN
 from dcpt.laws.dcpt_constrained import ConstrainedDCPT
+from dcpt.laws.dcpt_law import DCPT2024
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.supply.constraints import ONCE
 from dcpt.plan.supply.question import Question
@@ -75,8 +76,19 @@ def supply_caveats(
                 )
             )
     for term in question.minimised:
-        if term.law.fit.role == DOMAIN and isinstance(term.law.fit.law, ConstrainedDCPT):
+        if term.law.fit.role != DOMAIN:
+            continue
+        if isinstance(term.law.fit.law, ConstrainedDCPT):
             found.append(constrained_caveat(term.law.name))
+        elif isinstance(term.law.fit.law, DCPT2024) and supply.domain is not None:
+            found.append(
+                Caveat(
+                    "free_fit",
+                    "note",
+                    f"The {term.law.name} loss is that of the free D-CPT fit: under the paper's constraint "
+                    "limited data would be answered with the highest share, whatever the runs say.",
+                )
+            )
     if reach is not None:
         found.append(
             Caveat(

@@ -47,6 +47,10 @@ def test_money_is_not_exceeded(synthetic: ModuleType, advice: Advice) -> None:
     poor = advise(synthetic.fits(), QUESTION, synthetic.table(), prices=Prices(1e6), max_flops=money)
     assert all(offer.flops <= money for offer in poor.ranking)
     assert poor.flops <= money
+    # The cheapest run alone narrows nothing, whatever all candidates would: that is no reason to go on.
+    assert poor.everything_width < 0.95 * poor.width < poor.design_width
+    assert [reason.kind for reason in poor.stop] == ["shrink"]
+    assert "FLOPs buy will not change the answer" in poor.summary()
 
 
 def test_a_large_tolerance_stops_and_a_small_one_does_not(synthetic: ModuleType, advice: Advice) -> None:

@@ -101,7 +101,7 @@ def test_one_epoch_of_unlimited_general_text_is_usage_2(ask, synthetic):
     assert answer.value == pytest.approx(found.fun, rel=1e-10)
     assert answer.epochs == {"domain": pytest.approx(1.0)}
     assert (answer.binding, answer.binding_name) == ("pool", "domain")
-    assert answer.caveats == ()
+    assert [(caveat.kind, caveat.weight) for caveat in answer.caveats] == [("free_fit", "note")]
 
 
 @pytest.mark.parametrize("case", ["pool with ceiling", "repetition", "both pools"])
@@ -160,8 +160,11 @@ def test_what_binds_is_named_and_priced(ask):
 def test_repeats_come_with_a_caveat_and_other_decays(ask):
     few = solve_supply(ask(-0.06), Supply(0.3e6), Tokens(most=1.2e6), RANGE)
     many = solve_supply(ask(-0.06), Supply(0.02e6), Tokens(most=3e6), RANGE)
-    assert [(caveat.kind, caveat.weight) for caveat in few.caveats] == [("repetition_not_measured", "note")]
-    assert {caveat.kind for caveat in many.caveats} == {"repetition_not_measured", "many_epochs"}
+    assert [(caveat.kind, caveat.weight) for caveat in few.caveats] == [
+        ("repetition_not_measured", "note"),
+        ("free_fit", "note"),
+    ]
+    assert {caveat.kind for caveat in many.caveats} == {"repetition_not_measured", "many_epochs", "free_fit"}
     assert "15.39" in many.caveats[0].message
     assert sorted(many.at_decay) == pytest.approx([15.387756 / 2, 15.387756 * 2])
     assert many.worth["domain"] < many.epochs["domain"] * 0.02e6
