@@ -45,7 +45,7 @@ def _workers(item: Mapping[str, Any]) -> str:
 def _kills(item: Mapping[str, Any]) -> str:
     kinds = ", ".join(f"{count} of a {name}" for name, count in item["killed"].items())
     return (
-        f"**{item['kills']} SIGKILLs** ({kinds}) in {item['sweeps']} sweeps of {item['runs']} runs: "
+        f"**{item['kills']} SIGKILLs** ({kinds}) in {item['sweeps']} sweeps, {item['runs']} runs in all: "
         f"{item['lost_runs']} runs lost, {item['differing_losses']} losses differ from those of a sweep that "
         "nobody disturbed."
     )
