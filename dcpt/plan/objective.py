@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -19,7 +18,6 @@ from pydantic import (
 from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import format_quantity, parse_quantity
 from dcpt.core.settings import validate
-from dcpt.core.strict_yaml import read_yaml
 from dcpt.core.symbols import DOMAIN
 from dcpt.plan import limit, weights
 from dcpt.plan.asked import Asked
@@ -209,17 +207,6 @@ class Objective(Asked):
             Naming the field, what was found and what was wanted.
         """
         return validate(cls, dict(fields), where)
-
-    @classmethod
-    def read(cls, path: Path | str) -> Objective:
-        """Read an objective from a YAML file with these fields.
-
-        Raises
-        ------
-        ConfigError
-            When the file is not a mapping of these fields.
-        """
-        return cls.of(read_yaml(path), str(path))
 
     def __str__(self) -> str:
         size = "the best size" if self.N is None else f"{format_quantity(self.N)} parameters"
