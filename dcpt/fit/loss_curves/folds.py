@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dcpt.core.curve import Curve
 from dcpt.fit.loss_curves.guards import decays
 from dcpt.fit.loss_curves.problem import CurveProblem
-from dcpt.fit.loss_curves.solve import CurveSolution, descend
+from dcpt.fit.loss_curves.solve import NEAR, CurveSolution, descend
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def left_out(problem: CurveProblem, solution: CurveSolution, fold: Fold) -> Arra
     """Log residuals of a fold's rows from a refit to the others that starts at the whole fit."""
     weights = np.where(fold.out, 0.0, problem.weights)
     again = problem.reweighted(weights)
-    point, _ = descend(again, again.at(solution.point.u, solution.point), _STEPS, _SETTLED)
+    point, _ = descend(again, again.at(solution.point.u, solution.point), _STEPS, _SETTLED, NEAR)
     return np.asarray(point.residual[fold.out])
 
 

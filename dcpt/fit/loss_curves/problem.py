@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError, FitError
-from dcpt.fit.nnls import solve_nonnegative
+from dcpt.fit.loss_curves.linear_part import Basis, Box, matrix_root
 from dcpt.laws.curves.curve_law import CurveLaw, Features
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 LOG_RANGE = 1e3
 """Ratio of a nonlinear parameter's positive bounds from which it is moved in its logarithm."""
@@ -22,6 +21,10 @@ LOG_RANGE = 1e3
 _SWEEPS = 40
 _SETTLED = 1e-9
 _LEAST_LOSS = 1e-3
+
+_OUTLIERS = 1e-3
+"""Share of their weight that residuals beyond the threshold keep in a Newton step: the Huber loss has no
+curvature there, and without any the step may be endless."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +39,8 @@ class Point:
         Linear parameters that are best there.
     loss, residual : ndarray, shape (n,)
         Predicted losses, and their logarithm less that of the measured ones.
-    columns : ndarray, shape (n, k)
-        Columns of the linear parameters.
+    basis : Basis
+        The law there.
     objective : float
         Weighted sum of the Huber losses.
     """
@@ -46,7 +49,7 @@ class Point:
     linear: Array
     loss: Array
     residual: Array
-    columns: Array
+    basis: Basis
     objective: float
 
 
@@ -110,10 +113,10 @@ class CurveProblem:
         bounds[self.log] = np.log(bounds[self.log])
         self.lower, self.upper = bounds[:, 0], bounds[:, 1]
         self.loose = np.array([item.name not in fixed for item in law.linear], dtype=bool)
-        # +1: not below 0; -1: not above 0; 0: either.
-        self.sign = np.array([1 if item.lo >= 0 else -1 if item.hi <= 0 else 0 for item in law.linear])
         self.least = np.array([item.lo for item in law.linear])
         self.most = np.array([item.hi for item in law.linear])
+        sign = np.where(self.least >= 0, 1, np.where(self.most <= 0, -1, 0))
+        self.box = Box(self.least[self.loose], self.most[self.loose], sign[self.loose])
         self.held = np.array([fixed.get(item.name, 0.0) for item in law.linear])
         count = len(self.free) + int(self.loose.sum())
         if len(measured) < count:
@@ -169,7 +172,10 @@ class CurveProblem:
         return np.asarray(self.weights * np.minimum(1.0, self.delta / np.maximum(np.abs(residual), 1e-300)))
 
     def at(self, u: Array, near: Point | None = None) -> Point:
-        """Solve for the linear parameters by reweighted least squares.
+        """Solve for the linear parameters.
+
+        Newton steps on the Huber loss, in which only residuals below the threshold have a curvature; where
+        one does not lower it, a step of reweighted least squares, which does.
 
         Parameters
         ----------
@@ -178,58 +184,62 @@ class CurveProblem:
         near : Point, optional
             Another point, whose residuals give the first weights.
         """
-        offset, columns = self.law.basis(self.features, self.psi(u))
-        base = np.zeros(len(self.measured)) if offset is None else offset
-        base = base + columns[:, ~self.loose] @ self.held[~self.loose]
-        loose = columns[:, self.loose]
-        loss, weight = self.measured, self.weights if near is None else self.huber_weights(near.residual)
-        expected = 0.5 * self.strength * float((((u - self.centre) / self.width) ** 2).sum())
-        target, best = self.measured - base, np.inf
-        chosen: tuple[Array, Array, Array] | None = None
-        for _ in range(_SWEEPS):
-            values = self._least_squares(loose / loss[:, None], target / loss, weight)
-            fitted = np.maximum(loose @ values + base, _LEAST_LOSS)
-            residual = np.log(fitted) - self.log_measured
-            objective = self.rho(residual)
-            if objective < best:
-                gain, best = best - objective, objective
-                chosen = values, fitted, residual
-            else:
-                gain = 0.0
-            if gain <= _SETTLED * best:
-                break
-            loss, weight = fitted, self.huber_weights(residual)
-            target = fitted * (1.0 - residual) - base
-        if chosen is None:
+        if near is not None and np.array_equal(u, near.u):
+            basis = near.basis  # as where a refit begins: weights are no part of it
+        else:
+            basis = Basis.of(self.law, self.features, self.psi(u), self.held, self.loose, self.measured)
+        q, r = basis.factors
+        weight = self.weights if near is None else self.huber_weights(near.residual)
+        pull = q.T @ (weight * (1.0 - basis.offset / self.measured))
+        values = self.box.minimum(_product(q, weight), pull, r)
+        fitted, residual, objective = self._tried(basis, values)
+        if not np.isfinite(objective):
             raise FitError(f"fit: {self.law.name} is not finite on these curves.")
+        newton = True
+        for _ in range(_SWEEPS):
+            scale, huber = self.measured / fitted, self.huber_weights(residual)
+            inner = np.where(huber < self.weights, _OUTLIERS * huber, huber) if newton else huber
+            gram = _product(q, inner * scale**2)
+            pull = gram @ (r @ values) - q.T @ (huber * residual * scale)
+            trial = self.box.minimum(gram, pull, r)
+            tried = self._tried(basis, trial)
+            if not tried[2] < objective:
+                if not newton:
+                    break
+                newton = False
+                continue
+            gain = objective - tried[2]
+            values, (fitted, residual, objective), newton = trial, tried, True
+            if gain <= _SETTLED * objective:
+                break
         linear = self.held.copy()
-        linear[self.loose] = chosen[0]
-        return Point(u, linear, chosen[1], chosen[2], columns, best + expected)
+        linear[self.loose] = values
+        expected = 0.5 * self.strength * float((((u - self.centre) / self.width) ** 2).sum())
+        return Point(u, linear, fitted, residual, basis, objective + expected)
 
-    def _least_squares(self, columns: Array, target: Array, weight: Array) -> Array:
-        """Weighted least squares inside the bounds: signs first, then what lies beyond other bounds."""
-        root = np.sqrt(weight)
-        table, right = columns * root[:, None], target * root
-        values = _signed_least_squares(table, right, self.sign[self.loose])
-        inside = np.clip(values, self.least[self.loose], self.most[self.loose])
-        stuck = inside != values
-        if not stuck.any():
-            return values
-        rest = right - table[:, stuck] @ inside[stuck]
-        inside[~stuck] = _signed_least_squares(table[:, ~stuck], rest, self.sign[self.loose][~stuck])
-        return np.asarray(np.clip(inside, self.least[self.loose], self.most[self.loose]))
+    def _tried(self, basis: Basis, values: Array) -> tuple[Array, Array, float]:
+        """Losses, log residuals and objective under some values of the loose linear parameters."""
+        fitted = np.maximum(basis.free_columns @ values + basis.offset, _LEAST_LOSS)
+        residual = np.log(fitted) - self.log_measured
+        return fitted, residual, self.rho(residual)
 
-    def slope(self, point: Point) -> tuple[Array, Array]:
-        """Residuals and their derivatives by `u` with the linear parameters following, both weighted.
+    def slope(self, point: Point, kept: float = 1.0) -> tuple[Array, Array]:
+        """Gradient and curvature of the objective by `u` with the linear parameters following.
+
+        Parameters
+        ----------
+        point : Point
+        kept : float
+            Share of their curvature that residuals beyond the threshold keep: 1 is reweighted least squares,
+            0 the Huber loss's own second derivative.
 
         Returns
         -------
-        residual : ndarray, shape (n,)
-        jacobian : ndarray, shape (n, q)
-            After Kaufman (1975, BIT 15:49): the part of the derivatives outside the span of the columns.
+        gradient : ndarray, shape (q,)
+        curvature : ndarray, shape (q, q)
+            After Kaufman (1975, BIT 15:49): of the part of the derivatives outside the span of the columns.
         """
-        psi = self.psi(point.u)
-        offsets, slopes = self.law.basis_slopes(self.features, psi)
+        psi, (offsets, slopes) = point.basis.psi, point.basis.slopes
         moved = slopes @ point.linear
         if offsets is not None:
             moved = moved + offsets
@@ -238,35 +248,25 @@ class CurveProblem:
         scale = np.array(
             [psi[item.name] if log else 1.0 for item, log in zip(self.free, self.log, strict=True)]
         )
-        root = np.sqrt(self.huber_weights(point.residual)) / point.loss
-        jacobian = moved[rows].T * scale * root[:, None]
-        follows = self.loose & (point.linear > self.least) & (point.linear < self.most)
-        table = point.columns[:, follows] * root[:, None]
-        size = np.sqrt(np.einsum("nk,nk->k", table, table))
-        basis = np.linalg.qr(table / np.where(size > 0, size, 1.0))[0]
-        jacobian -= basis @ (basis.T @ jacobian)
-        residual = point.residual * root * point.loss
+        huber = self.huber_weights(point.residual)
+        root = np.sqrt(np.where(huber < self.weights, kept * huber, huber))
+        jacobian = moved[rows] * scale[:, None] * (root / point.loss)
+        inner = (point.linear > self.least) & (point.linear < self.most)
+        q, r = point.basis.factors
+        turned = np.linalg.qr(r[:, inner[self.loose]])[0]
+        table = (root * self.measured / point.loss)[:, None] * (q @ turned)
+        square = matrix_root(table.T @ table)
+        gone = np.linalg.solve(square.T, np.linalg.solve(square, (jacobian @ table).T))
+        jacobian -= (table @ gone).T
+        size = np.divide(huber, root, out=np.zeros_like(root), where=root > 0)
+        gradient, curvature = jacobian @ (size * point.residual), jacobian @ jacobian.T
         if self.strength and np.isfinite(self.width).any():
-            pull = np.sqrt(self.strength) / self.width
-            jacobian = np.vstack([jacobian, np.diag(pull)])
-            residual = np.concatenate([residual, pull * (point.u - self.centre)])
-        return residual, jacobian
+            pull = self.strength / self.width**2
+            gradient += pull * (point.u - self.centre)
+            curvature += np.diag(pull)
+        return gradient, curvature
 
 
-def _signed_least_squares(table: Array, right: Array, sign: Array) -> Array:
-    """Least squares with coefficients not below 0 (sign +1), not above it (-1) or free (0)."""
-    size = np.sqrt(np.einsum("nk,nk->k", table, table))
-    size = np.where(size > 0, size, 1.0)
-    table = table / size
-    values = np.linalg.lstsq(table, right, rcond=1e-13)[0]
-    if (sign * values < 0).any():
-        turn = np.where(sign < 0, -1.0, 1.0)
-        table = table * turn
-        gram = (table.T @ table)[:, :, None]
-        absent = np.zeros(len(size), dtype=bool)
-        values = solve_nonnegative(gram, (table.T @ right)[:, None], sign == 0, absent)[:, 0]
-        inside = (values > 0) | (sign == 0)
-        # The signs are settled; the values come from the columns themselves, which lose fewer digits.
-        values[inside] = np.linalg.lstsq(table[:, inside], right, rcond=1e-13)[0]
-        values = np.where(sign == 0, values, np.maximum(values, 0.0)) * turn
-    return np.asarray(values / size)
+def _product(q: Array, weight: Array) -> Array:
+    """Weighted products of the columns of q, shape (m, m)."""
+    return np.asarray((q * weight[:, None]).T @ q)

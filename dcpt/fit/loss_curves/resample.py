@@ -11,7 +11,7 @@ from dcpt.core.curve import Curve
 from dcpt.core.errors import FitError
 from dcpt.fit.loss_curves.guards import groups_of
 from dcpt.fit.loss_curves.problem import CurveProblem
-from dcpt.fit.loss_curves.solve import CurveSolution, descend
+from dcpt.fit.loss_curves.solve import NEAR, CurveSolution, descend
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,9 @@ def refit_draws(
     for weights in curve_weights(curves, draws, seed):
         again = problem.reweighted(base * weights)
         try:
-            point, settled = descend(again, again.at(solution.point.u, solution.point), _STEPS, _SETTLED)
+            point, settled = descend(
+                again, again.at(solution.point.u, solution.point), _STEPS, _SETTLED, NEAR
+            )
         except (FitError, np.linalg.LinAlgError):
             continue
         if settled:

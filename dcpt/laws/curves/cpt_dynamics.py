@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dcpt.core.curve import RateHistory
+from dcpt.core.curve import Curve, RateHistory
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import DOMAIN, GENERAL, ROLES
 from dcpt.laws.curves import dynamics_terms as terms
-from dcpt.laws.curves.curve_law import NOTHING, CurveLaw
-from dcpt.laws.curves.differences import DIFFERENCE
+from dcpt.laws.curves.curve_law import NOTHING, CurveLaw, Features
 from dcpt.laws.curves.fall_kernel import KERNELS, FallKernel, fall_kernel
+from dcpt.laws.curves.falls_terms import continual_falls, pretraining_falls
+from dcpt.laws.curves.joined_phases import JoinedPhases
 from dcpt.laws.curves.replay_shift import DEFAULT, FACTORS, ReplayFactor, replay_factor
 from dcpt.laws.curves.two_phases import TwoPhases
 from dcpt.laws.family import LawFamily
@@ -77,21 +78,24 @@ class DynamicsLaw(CurveLaw):
         """Nothing yet: `part` keeps the side as well."""
         return None
 
-    def columns(self, part: TwoPhases, psi: Values) -> tuple[None, Array]:
+    def prepare(self, curves: Sequence[Curve]) -> Features:
+        """Keep what the law needs of these curves, as one part where they are of one side."""
+        found = super().prepare(curves)
+        if len({part.side for part in found.parts}) != 1:
+            return found
+        return Features((JoinedPhases.of(found.parts),), found.curve)
+
+    def columns(self, part: terms.Rows, psi: Values) -> tuple[None, Array]:
         """One column per term, shape (n, k)."""
         return None, np.stack([term.column(part, psi) for term in self.terms], axis=1)
 
-    def slopes(self, part: TwoPhases, psi: Values) -> tuple[None, Array]:
-        """Central differences of those columns that a parameter moves, shape (q, n, k)."""
+    def slopes(self, part: terms.Rows, psi: Values) -> tuple[None, Array]:
+        """Derivatives of those columns that a parameter moves, shape (q, n, k)."""
         out = np.zeros((len(self.nonlinear), len(part.S), len(self.terms)))
-        for row, item in enumerate(self.nonlinear):
-            step = DIFFERENCE * max(abs(psi[item.name]), 1e-3 * min(item.hi - item.lo, 1.0))
-            ahead, behind = min(psi[item.name] + step, item.hi), max(psi[item.name] - step, item.lo)
-            for column, term in enumerate(self.terms):
-                if item.name in term.shapes:
-                    up = term.column(part, {**psi, item.name: ahead})
-                    down = term.column(part, {**psi, item.name: behind})
-                    out[row, :, column] = (up - down) / (ahead - behind)
+        places = {name: row for row, name in enumerate(self.nonlinear_names)}
+        for column, term in enumerate(self.terms):
+            for name, slope in term.slopes(part, psi).items():
+                out[places[name], :, column] = slope
         return None, out
 
     @property
@@ -160,8 +164,8 @@ def dynamics_law(unknown_base: bool = False, options: frozenset[str] = frozenset
     kernel = fall_kernel(kernels[0] if kernels else "momentum")
     factor = replay_factor(factors[0][len("replay-") :] or DEFAULT) if factors else None
     parts = [terms.irreducible(), terms.power_of_area(unknown_base)]
-    parts += [] if unknown_base else [terms.pretraining_falls(kernel, size)]
-    parts += [terms.continual_falls(kernel, size, share), terms.distribution_shift(factor, clock)]
+    parts += [] if unknown_base else [pretraining_falls(kernel, size)]
+    parts += [continual_falls(kernel, size, share), terms.distribution_shift(factor, clock)]
     parts += [terms.size_of_model()] if size else []
     stem = "cpt-dynamics-unknown-base" if unknown_base else "cpt-dynamics"
     body: dict[str, Any] = {

@@ -17,12 +17,17 @@ DIFFERENCE = 1e-5
 """Step of the central differences, relative to a parameter or, near 0, to its range."""
 
 
+def difference_ends(value: float, lo: float, hi: float) -> tuple[float, float]:
+    """Values of a parameter ahead of and behind a value, inside its bounds."""
+    step = DIFFERENCE * max(abs(value), 1e-3 * min(hi - lo, 1.0))
+    return min(value + step, hi), max(value - step, lo)
+
+
 def central_differences(law: CurveLaw, part: Any, psi: Mapping[str, float]) -> tuple[Array | None, Array]:
     """Derivatives of offset and columns of a law; see `CurveLaw.slopes`."""
     offsets, tables = [], []
     for item in law.nonlinear:
-        step = DIFFERENCE * max(abs(psi[item.name]), 1e-3 * min(item.hi - item.lo, 1.0))
-        ends = [min(max(psi[item.name] + side, item.lo), item.hi) for side in (step, -step)]
+        ends = difference_ends(psi[item.name], item.lo, item.hi)
         (ahead, one), (behind, other) = (law.columns(part, {**psi, item.name: end}) for end in ends)
         width = ends[0] - ends[1]
         tables.append((one - other) / width)

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import GENERAL
-from dcpt.laws.curves.fall_kernel import FallKernel
-from dcpt.laws.curves.power_kernel import power_gain
+from dcpt.laws.curves.joined_phases import JoinedPhases
+from dcpt.laws.curves.power_kernel import power_gain, power_gain_slope
 from dcpt.laws.curves.replay_shift import ReplayFactor
 from dcpt.laws.curves.two_phases import TwoPhases
 from dcpt.laws.parameter import Parameter, linear, nonlinear
 
 Array = NDArray[np.float64]
 Values = Mapping[str, float]
+Rows = TwoPhases | JoinedPhases
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Term:
     shapes : mapping
         Nonlinear parameters the column depends on.
     column : callable
-        (part, nonlinear parameters) to an array of shape (n,).
+        (rows, nonlinear parameters) to an array of shape (n,).
+    slopes : callable
+        (rows, nonlinear parameters) to the derivatives of the column by each of `shapes`, of shape (n,).
     formula : str
         The term as text; with the sign in front.
     """
@@ -41,7 +44,8 @@ class Term:
     name: str
     parameter: Parameter
     shapes: Mapping[str, Parameter]
-    column: Callable[[TwoPhases, Values], Array]
+    column: Callable[[Rows, Values], Array]
+    slopes: Callable[[Rows, Values], Mapping[str, Array]]
     formula: str
 
 
@@ -52,6 +56,7 @@ def irreducible() -> Term:
         linear(0.0, 20.0, "loss of the base's hidden curve after endless training"),
         {},
         lambda part, psi: np.ones(len(part.S)),
+        lambda part, psi: {},
         "L0",
     )
 
@@ -66,62 +71,23 @@ def power_of_area(unknown_base: bool) -> Term:
             amplitude,
             {"alpha": alpha},
             lambda part, psi: part.S ** -psi["alpha"],
+            lambda part, psi: {"alpha": -np.log(part.S) * part.S ** -psi["alpha"]},
             " + A*(S1pt + S1cpt)**-alpha",
         )
     before = nonlinear(1e-3, 1e3, "forward area of the base's pre-training", "rate x steps")
+
+    def slopes(part: Rows, psi: Values) -> dict[str, Array]:
+        area, alpha = part.S + psi["S0"], psi["alpha"]
+        power = area**-alpha
+        return {"alpha": -np.log(area) * power, "S0": -alpha * power / area}
+
     return Term(
         "A",
         amplitude,
         {"alpha": alpha, "S0": before},
         lambda part, psi: (part.S + psi["S0"]) ** -psi["alpha"],
+        slopes,
         " + A*(S0 + S1cpt)**-alpha",
-    )
-
-
-def pretraining_falls(kernel: FallKernel, size: bool) -> Term:
-    """Gain from the falls of the rate in pre-training; they go on gaining after the switch."""
-    shapes = dict(kernel.shapes)
-    if size:
-        shapes["g1"] = _size_exponent("pre-training")
-
-    def column(part: TwoPhases, psi: Values) -> Array:
-        if part.pre is None:
-            raise ConfigError("this curve has no pre-training part.")
-        gain = part.pre.gain(psi)
-        return -gain * part.millions ** psi["g1"] if size else -gain
-
-    power = "*M**g1" if size else ""
-    return Term(
-        "C1",
-        linear(0.0, 1e5, "gain per annealing area of pre-training"),
-        shapes,
-        column,
-        f" - C1*S2pt{power}",
-    )
-
-
-def continual_falls(kernel: FallKernel, size: bool, share: bool) -> Term:
-    """Gain from the falls of the rate in continual pre-training; rises count against it."""
-    shapes = dict(kernel.shapes)
-    if size:
-        shapes["g2"] = _size_exponent("continual pre-training")
-    if share:
-        shapes["a1"] = nonlinear(-5.0, 5.0, "growth of the annealing gain with the share")
-
-    def column(part: TwoPhases, psi: Values) -> Array:
-        total = np.zeros(len(part.S))
-        for phase in part.phases:
-            gain = phase.annealing.gain(psi)
-            total -= gain * np.exp(psi["a1"] * phase.share) if share else gain
-        return total * part.millions ** psi["g2"] if size else total
-
-    power, factor = "*M**g2" if size else "", "*exp(a1*s)" if share else ""
-    return Term(
-        "C2",
-        linear(0.0, 1e5, "gain per annealing area of continual pre-training"),
-        shapes,
-        column,
-        f" - C2*S2cpt{power}{factor}",
     )
 
 
@@ -143,12 +109,20 @@ def shift_share(area: Array, psi: Values) -> Array:
 
 def domain_pace(side: str, share: float, psi: Values) -> float:
     """How fast the clock of the shift runs under a mixture: a power m of the domain share, 1 without it."""
+    return float(_paces(side, np.asarray(share), psi)[0])
+
+
+def _paces(side: str, share: Array, psi: Values) -> tuple[Array, Array]:
+    """Pace of the shift's clock under each share, and its derivative by m."""
     if "m" not in psi:
-        return 1.0
+        return np.ones_like(share), np.zeros_like(share)
     domain = 1.0 - share if side == GENERAL else share
-    if not 0 <= domain <= 1:
-        raise ConfigError(f"share clock: the share s is {share:g}; wanted a share in [0, 1].")
-    return float(domain ** psi["m"])
+    wrong = ~((domain >= 0) & (domain <= 1))
+    if wrong.any():
+        raise ConfigError(f"share clock: the share s is {share[wrong].flat[0]:g}; wanted a share in [0, 1].")
+    pace = domain ** psi["m"]
+    # Nothing learnt without domain tokens, whatever the power.
+    return pace, pace * np.log(np.where(domain > 0, domain, 1.0))
 
 
 def distribution_shift(factor: ReplayFactor | None, clock: bool) -> Term:
@@ -169,15 +143,37 @@ def distribution_shift(factor: ReplayFactor | None, clock: bool) -> Term:
             name: nonlinear(lo, hi, factor.meanings[name]) for name, (lo, hi, *_) in factor.shapes.items()
         }
 
-    def column(part: TwoPhases, psi: Values) -> Array:
+    def column(part: Rows, psi: Values) -> Array:
         total, reached, before = np.zeros((3, len(part.S)))
         for phase in part.phases:
             scale = 1.0 if factor is None else factor(part.side, phase.share, psi)
-            reached = reached + domain_pace(part.side, phase.share, psi) * (phase.end - phase.start)
+            reached = reached + _paces(part.side, np.asarray(phase.share), psi)[0] * (phase.end - phase.start)
             done = shift_share(reached, psi)
             total += scale * (done - before)
             before = done
         return total if part.side == GENERAL else -total
+
+    def slopes(part: Rows, psi: Values) -> dict[str, Array]:
+        found = {name: np.zeros(len(part.S)) for name in shapes}
+        reached, moved, before = np.zeros((3, len(part.S)))
+        last = {name: np.zeros(len(part.S)) for name in shapes}
+        for phase in part.phases:
+            scale = 1.0 if factor is None else factor(part.side, phase.share, psi)
+            pace, turn = _paces(part.side, np.asarray(phase.share), psi)
+            reached = reached + pace * (phase.end - phase.start)
+            moved = moved + turn * (phase.end - phase.start)
+            y = np.log1p(psi["E"] * reached)
+            fading = np.exp(-(psi["beta"] + 1.0) * y)
+            now = {"E": reached * fading, "beta": power_gain_slope(y, psi["beta"])}
+            now |= {"m": psi["E"] * fading * moved} if clock else {}
+            for name, slope in now.items():
+                found[name] += scale * (slope - last[name])
+            last = now
+            done = power_gain(y, psi["beta"])
+            for name, slope in ({} if factor is None else factor.slopes(part.side, phase.share, psi)).items():
+                found[name] += slope * (done - before)
+            before = done
+        return found if part.side == GENERAL else {name: -slope for name, slope in found.items()}
 
     area = "x" if clock else "S1cpt"
     text = f" + K*(1 - (1 + E*{area})**-beta)/beta"
@@ -186,6 +182,7 @@ def distribution_shift(factor: ReplayFactor | None, clock: bool) -> Term:
         linear(0.0, 1e3, "size of the shift B times beta; up for the general, down for the domain loss"),
         shapes,
         column,
+        slopes,
         text if factor is None else f"{text}*f(s)",
     )
 
@@ -197,11 +194,6 @@ def size_of_model() -> Term:
         linear(0.0, 1e3, "loss of a model of a million parameters over an endless one"),
         {"g3": nonlinear(0.01, 2.0, "size exponent")},
         lambda part, psi: np.full(len(part.S), part.millions ** -psi["g3"]),
+        lambda part, psi: {"g3": np.full(len(part.S), -np.log(part.millions) * part.millions ** -psi["g3"])},
         " + F*M**-g3",
     )
-
-
-def _size_exponent(phase: str) -> Parameter:
-    # Free in sign: printed fits have it between .01 and .24; on measured cool-downs of models whose rate
-    # falls with their width the gain fell with size.
-    return nonlinear(-1.0, 1.0, f"exponent of the size in the annealing gain of {phase}")

@@ -13,14 +13,15 @@ from dcpt.core.annealing import ANNEALING_MEMORY
 from dcpt.core.errors import ConfigError
 from dcpt.laws.curves.curve_law import Values
 from dcpt.laws.curves.kernel import LEAST_RATE
-from dcpt.laws.curves.momentum import momentum_gain
+from dcpt.laws.curves.momentum import momentum_gain, momentum_gain_slope
 from dcpt.laws.curves.multi_power import REFERENCE_RATE
-from dcpt.laws.curves.power_kernel import power_gain
+from dcpt.laws.curves.power_kernel import power_gain, power_gains
 from dcpt.laws.curves.rate_power import RatePower
 from dcpt.laws.parameter import Parameter, nonlinear
 
 Array = NDArray[np.float64]
 Weight = Callable[[Array, Array, Values], Array]
+Growth = tuple[Array, Mapping[str, Array]]
 
 PUBLISHED_TAU = float(-1.0 / np.log(ANNEALING_MEMORY))
 """Memory in steps that loses a thousandth per step."""
@@ -59,6 +60,7 @@ class FallKernel:
     formula: str
     _weight: Weight = field(repr=False)
     _slope: Weight = field(repr=False)
+    _growth: Callable[[Array, Array, Values], Growth] = field(repr=False)
     curved: bool = False
     prior: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -77,6 +79,13 @@ class FallKernel:
         least = np.maximum(rate, LEAST_RATE * REFERENCE_RATE) / REFERENCE_RATE
         return np.asarray(psi["p"] * least ** (psi["p"] - 1.0) / REFERENCE_RATE)
 
+    def size_power_slope(self, high: Array, low: Array, psi: Values) -> Array:
+        """Derivative of `size` by the power p of a curved kernel."""
+        ends = [np.maximum(rate, 0.0) / REFERENCE_RATE for rate in (high, low)]
+        # A rate of 0 keeps nothing up, whatever the power.
+        slopes = [rate ** psi["p"] * np.log(np.where(rate > 0, rate, 1.0)) for rate in ends]
+        return np.asarray(slopes[0] - slopes[1])
+
     def weight(self, age: Array, forward: Array, psi: Values) -> Array:
         """Gain per unit of fall at an age in steps and in forward area, shape as `age`."""
         return self._weight(age, forward, psi)
@@ -84,6 +93,10 @@ class FallKernel:
     def slope(self, age: Array, forward: Array, psi: Values) -> Array:
         """Derivative of `weight` by the forward area."""
         return self._slope(age, forward, psi)
+
+    def growth(self, age: Array, forward: Array, psi: Values) -> Growth:
+        """`weight`, and its derivatives by the kernel's own parameters but p, each of shape as `age`."""
+        return self._growth(age, forward, psi)
 
 
 def _steps_weight(age: Array, forward: Array, psi: Values) -> Array:
@@ -94,12 +107,22 @@ def _steps_slope(age: Array, forward: Array, psi: Values) -> Array:
     return np.zeros_like(forward)
 
 
+def _steps_growth(age: Array, forward: Array, psi: Values) -> Growth:
+    slopes = {"tau": momentum_gain_slope(age, psi["tau"])} if "tau" in psi else {}
+    return _steps_weight(age, forward, psi), slopes
+
+
 def _exponential_weight(age: Array, forward: Array, psi: Values) -> Array:
     return np.asarray(-np.expm1(-psi["c"] * forward))
 
 
 def _exponential_slope(age: Array, forward: Array, psi: Values) -> Array:
     return np.asarray(psi["c"] * np.exp(-psi["c"] * forward))
+
+
+def _exponential_growth(age: Array, forward: Array, psi: Values) -> Growth:
+    gain = _exponential_weight(age, forward, psi)
+    return gain, {"c": forward * (1.0 - gain)}
 
 
 def _power_weight(age: Array, forward: Array, psi: Values) -> Array:
@@ -110,6 +133,13 @@ def _power_slope(age: Array, forward: Array, psi: Values) -> Array:
     return np.asarray(psi["c"] * np.exp(-(psi["b"] + 1.0) * np.log1p(psi["c"] * forward)))
 
 
+def _power_growth(age: Array, forward: Array, psi: Values) -> Growth:
+    pace = psi["c"] * forward
+    gain, turn = power_gains(np.log1p(pace), psi["b"])
+    # (1 + pace)**-b is what the gain leaves of 1.
+    return gain, {"c": forward * (1.0 - psi["b"] * gain) / (1.0 + pace), "b": turn}
+
+
 _PACE = nonlinear(3e-4, 1e7, "pace of a fall's gain", "1/(rate x steps)")
 _EXPONENT = nonlinear(0.0, 20.0, "exponent of a fall's gain; 0 is a logarithm")
 
@@ -118,7 +148,14 @@ KERNELS: Mapping[str, FallKernel] = MappingProxyType(
         kernel.name: kernel
         for kernel in (
             FallKernel(
-                "momentum", False, {}, ({},), "(1 - 0.999**n)/(1 - 0.999)", _steps_weight, _steps_slope
+                "momentum",
+                False,
+                {},
+                ({},),
+                "(1 - 0.999**n)/(1 - 0.999)",
+                _steps_weight,
+                _steps_slope,
+                _steps_growth,
             ),
             FallKernel(
                 "memory",
@@ -128,6 +165,7 @@ KERNELS: Mapping[str, FallKernel] = MappingProxyType(
                 "(1 - exp(-n/tau))/(1 - exp(-1/tau))",
                 _steps_weight,
                 _steps_slope,
+                _steps_growth,
             ),
             FallKernel(
                 "intrinsic-exponential",
@@ -137,6 +175,7 @@ KERNELS: Mapping[str, FallKernel] = MappingProxyType(
                 "1 - exp(-c*x)",
                 _exponential_weight,
                 _exponential_slope,
+                _exponential_growth,
             ),
             FallKernel(
                 "intrinsic-power",
@@ -146,6 +185,7 @@ KERNELS: Mapping[str, FallKernel] = MappingProxyType(
                 "(1 - (1 + c*x)**-b)/b",
                 _power_weight,
                 _power_slope,
+                _power_growth,
             ),
             FallKernel(
                 "rate-power",
@@ -155,6 +195,7 @@ KERNELS: Mapping[str, FallKernel] = MappingProxyType(
                 "((eta[k-1]/1e-3)**p - (eta[k]/1e-3)**p)*(1 - (1 + c*x)**-b)/b in the place of each fall",
                 _power_weight,
                 _power_slope,
+                _power_growth,
                 curved=True,
                 prior=MappingProxyType({"b": RatePower.prior["beta"]}),
             ),

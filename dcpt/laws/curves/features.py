@@ -18,7 +18,7 @@ class Features:
     Attributes
     ----------
     parts : tuple
-        One entry per curve, as `CurveLaw.observe` makes it.
+        One entry per curve, as `CurveLaw.observe` makes it, or one for all, row by row in their order.
     curve : ndarray of int, shape (n,)
         Number of the curve each row belongs to.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,19 @@ class Falls:
     def gathered(self, values: Array) -> Array:
         """Sum of mass times values in every row, shape (n,)."""
         return np.add.reduceat(self.mass * values, self.first)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Falls]) -> Falls:
+        """The rows of several histories as one."""
+        pairs = np.cumsum([0, *(len(part.steps) for part in parts)])
+        falls = np.cumsum([0, *(len(part.high) for part in parts)])
+        table = {item.name: [getattr(part, item.name) for part in parts] for item in fields(cls)}
+        table["first"] = [first + begin for first, begin in zip(table["first"], pairs, strict=False)]
+        table["source"] = [
+            np.where(source < 0, source, source + begin)
+            for source, begin in zip(table["source"], falls, strict=False)
+        ]
+        return cls(**{name: np.concatenate(column) for name, column in table.items()})
 
 
 def falls_of(history: RateHistory, drops: Array, rates: Array, steps: Integers, bins: int = BINS) -> Falls:

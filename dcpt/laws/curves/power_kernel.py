@@ -28,13 +28,21 @@ def power_gain(y: Array, beta: float) -> Array:
 
 def power_gain_slope(y: Array, beta: float) -> Array:
     """Derivative of `power_gain` by beta."""
+    return power_gains(y, beta)[1]
+
+
+def power_gains(y: Array, beta: float) -> tuple[Array, Array]:
+    """`power_gain` and its derivative by beta."""
     x = beta * y
-    series = y * y * (-0.5 + x / 3.0 - x * x / 8.0)
     if beta < _SMALL:
-        return np.asarray(series)
-    # expm1(-x) + x*exp(-x) cancels for small x.
-    closed = (np.expm1(-x) + x * np.exp(-x)) / beta**2
-    return np.where(x < 1e-3, series, closed)
+        return power_gain(y, beta), y * y * (-0.5 + x / 3.0 - x * x / 8.0)
+    fallen = np.expm1(-x)
+    # expm1(-x) + x*exp(-x), which cancels for small x.
+    closed = (fallen + x * (1.0 + fallen)) / beta**2
+    near = x < 1e-3
+    if near.any():
+        closed[near] = y[near] ** 2 * (-0.5 + x[near] / 3.0 - x[near] ** 2 / 8.0)
+    return np.asarray(-fallen / beta), closed
 
 
 class IntrinsicExponential(KernelLaw):

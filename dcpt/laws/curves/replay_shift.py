@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import DOMAIN, GENERAL, ROLES
+from dcpt.laws.curves.differences import difference_ends
 
 Array = NDArray[np.float64]
 Values = Mapping[str, float]
@@ -90,6 +91,15 @@ class ReplayFactor:
                 hint="take +replay or +replay-log, which are finite without replay",
             )
         return self._value[side](s, values)
+
+    def slopes(self, side: str, share: ArrayLike, values: Values) -> dict[str, Array]:
+        """Derivatives of the factor by its parameters, each of shape as `share`; central differences."""
+        found = {}
+        for name, (lo, hi, *_) in self.shapes.items():
+            ahead, behind = difference_ends(values[name], lo, hi)
+            up, down = (self(side, share, {**values, name: end}) for end in (ahead, behind))
+            found[name] = (up - down) / (ahead - behind)
+        return found
 
 
 def _first_outside(s: Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,12 +37,15 @@ class Annealing:
         The falls otherwise.
     total : float
         Sum of the falls.
+    rows : ndarray of int, shape (n,), or None
+        Row of the falls that each observed step reads, -1 where it has none; the steps themselves if None.
     """
 
     kernel: FallKernel
     area: Array | None
     falls: Falls | None
     total: float
+    rows: Integers | None = None
 
     def endless(self) -> Annealing:
         """The same falls with an endless age and area behind them."""
@@ -59,11 +63,34 @@ class Annealing:
             assert self.area is not None
             return self.area
         falls = self.falls
-        weight = self.kernel.weight(falls.steps, falls.forward, psi)
+        return self._gathered(self._sizes(psi), self.kernel.weight(falls.steps, falls.forward, psi))
+
+    def growth(self, psi: Values) -> tuple[Array, Mapping[str, Array]]:
+        """`gain`, and its derivatives by the parameters of the kernel, each of shape (n,)."""
+        if self.falls is None:
+            gain = self.gain(psi)
+            return gain, {name: np.zeros_like(gain) for name in self.kernel.shapes}
+        falls, kernel, sizes = self.falls, self.kernel, self._sizes(psi)
+        weight, slopes = kernel.growth(falls.steps, falls.forward, psi)
+        found = {name: self._gathered(sizes, slope) for name, slope in slopes.items()}
+        if kernel.curved:
+            turn = kernel.size_power_slope(falls.high, falls.low, psi)
+            found["p"] = self._gathered(np.append(turn, 0.0)[falls.source], weight)
+        return self._gathered(sizes, weight), found
+
+    def _sizes(self, psi: Values) -> Array:
+        """What the fall of every pair counts as."""
+        assert self.falls is not None
         if not self.kernel.curved:
-            return falls.gathered(weight)
-        sizes = np.append(self.kernel.size(falls.high, falls.low, psi), 0.0)
-        return np.add.reduceat(sizes[falls.source] * weight, falls.first)
+            return self.falls.mass
+        sizes = self.kernel.size(self.falls.high, self.falls.low, psi)
+        return np.asarray(np.append(sizes, 0.0)[self.falls.source])
+
+    def _gathered(self, sizes: Array, values: Array) -> Array:
+        """Sums over the falls behind every observed step."""
+        assert self.falls is not None
+        sums = np.add.reduceat(sizes * values, self.falls.first)
+        return np.asarray(sums if self.rows is None else np.append(sums, 0.0)[self.rows])
 
 
 @dataclass(frozen=True, eq=False)
