@@ -15,6 +15,7 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import GENERAL, UNITS
 from dcpt.fit.bases import LEAST_SIZES, Bases, read_bases
 from dcpt.fit.unit_words import unit_of_amount, unit_words
+from dcpt.plan.near_base import loss_near
 from dcpt.plan.objective import Objective
 
 Array = NDArray[np.float64]
@@ -22,6 +23,10 @@ Source = Literal["given", "measured", "estimated"]
 
 _EXAMPLES = {"loss": 2.95, "bpb": 0.95}
 """A usual loss of a language model in each metric, for the hint."""
+
+
+_WORTH_SAYING = 0.01
+"""Weight of the nearest base from which an estimate names it."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,15 @@ def find_base_loss(
             f"(--general-now), or give a ceiling in {unit_of_amount(unit)} "
             f"('{eval_set} <= {_EXAMPLES.get(metric, 2.95)}')",
         )
-    value, spread = (float(found[0]) for found in bases.at(N))
     if bases.covers(N):
-        return BaseLoss(value, 0.0, "measured", f"measured on the base of {format_quantity(N)}")
+        measured = float(bases.measured(N)[0])
+        return BaseLoss(measured, 0.0, "measured", f"measured on the base of {format_quantity(N)}")
+    near = loss_near(bases, N)
     spelled = ", ".join(format_quantity(size) for size in bases.sizes)
-    return BaseLoss(value, spread, "estimated", f"estimated from the bases of {spelled} by E + A*N**-alpha")
+    how = f"estimated from the bases of {spelled} by E + A*N**-alpha"
+    if near.weight > _WORTH_SAYING:
+        how += f", led to the measured loss of {format_quantity(near.size)}"
+    return BaseLoss(near.value, near.log_sd, "estimated", how)
 
 
 def read_bases_of(table: LossTable | None, sets: Iterable[str], metric: str, unit: str) -> dict[str, Bases]:

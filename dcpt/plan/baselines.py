@@ -58,7 +58,7 @@ class Baseline:
     difference, lo, hi : float or None
         Objective less the answer's, and the interval of the difference over paired draws.
     same : bool
-        Whether it cannot be told from the answer.
+        Whether it cannot be told from the answer; see `compare_mixes`.
     note : str
         Why it is not known, or that it lies outside the fitted ratios or breaks a cap on epochs.
     """
@@ -133,9 +133,13 @@ def compare_mixes(
 ) -> tuple[Baseline, ...]:
     """Set mixes beside an answer.
 
-    A mix cannot be told from the answer when it keeps the limits and lies in the interval of the best ratio,
-    or when it keeps them as surely and the interval of the difference holds 0. A mix that breaks a limit is
-    another one, however near, unless both round to the same ratio.
+    The difference of the objective decides: a mix is not told apart from the answer (`Baseline.same`) when
+    it keeps the limits, keeps them in no fewer draws, and the interval of the difference, paired draw by
+    draw, holds 0. Where that interval lies above 0 the answer is better. A mix that breaks a limit is another
+    one, however near, unless both round to the same ratio.
+
+    That a ratio lies in the interval of the best one is no sign of being as good: where a limit binds, the
+    objective may be worse there in every draw.
 
     Parameters
     ----------
@@ -168,8 +172,8 @@ def compare_mixes(
             kept = 0.0 if there.overdrawn else kept_share(there.excesses)
             as_sure = keeps and kept >= kept_share(answer.excesses) - 1e-12
             same = as_sure and lo <= 1e-12 and hi >= -1e-12
-            inside = interval is not None and interval[0] <= mix.r <= interval[1]
-            same = same or (inside and (keeps or abs(mix.r - r) < _ROUNDING))
+            rounds_to_it = within(mix.r, interval) and abs(mix.r - r) < _ROUNDING
+            same = same or rounds_to_it
         outside = not tested[0] - 1e-9 <= mix.r <= tested[1] + 1e-9
         notes = (mix.note or ("outside the fitted ratios" if outside else ""), there.overdrawn)
         found.append(
@@ -190,8 +194,19 @@ def compare_mixes(
     return tuple(found)
 
 
-def rival(baselines: Sequence[Baseline], at_edge: bool) -> Baseline | None:
+def within(r: float | None, interval: tuple[float, float] | None) -> bool:
+    """Whether a ratio lies in an interval; not where either is unknown."""
+    return r is not None and interval is not None and interval[0] <= r <= interval[1]
+
+
+def rival(
+    baselines: Sequence[Baseline], at_edge: bool, interval: tuple[float, float] | None = None
+) -> Baseline | None:
     """The mix that makes the answer no news: the mix in use where there is one, else the best of all.
+
+    A mix in use needs more than a better objective to be left. Inside the interval of the best ratio it may
+    be the best one itself: what the answer gains on it, it gains by keeping the limits less surely. Other
+    mixes are rivals only where they are not told apart from the answer.
 
     Parameters
     ----------
@@ -200,15 +215,42 @@ def rival(baselines: Sequence[Baseline], at_edge: bool) -> Baseline | None:
     at_edge : bool
         Whether the answer lies at an edge of the searched range. A mix there is no rival unless it is in
         use: the optimum may lie beyond both.
+    interval : tuple of float, optional
+        Interval of the best ratio.
 
     Returns
     -------
     Baseline or None
-        None when it can be told from the answer.
+        None where nothing speaks against the answer.
     """
     known = [item for item in baselines if item.r is not None and item.value is not None]
     in_use = [item for item in known if item.name == IN_USE]
     if in_use:
-        return in_use[0] if in_use[0].same else None
+        item = in_use[0]
+        return item if item.same or (item.keeps and within(item.r, interval)) else None
     same = [] if at_edge else [item for item in known if item.same]
     return min(same, key=lambda item: abs(item.difference or 0.0)) if same else None
+
+
+def gain(item: Baseline) -> str:
+    """By how much the answer is better than a mix, with the interval; worse where it is negative."""
+    if item.difference is None:
+        return "an unknown amount"
+    interval = "" if item.lo is None or item.hi is None else f" ({item.lo:.4f} to {item.hi:.4f})"
+    return f"{item.difference:.4f}{interval}"
+
+
+def standing(item: Baseline) -> str:
+    """How the answer stands to a mix: better or worse by so much, or not told apart from it."""
+    if item.difference is None:
+        return "-"
+    if item.same:
+        interval = "" if item.lo is None else f" ({item.lo:+.4f} to {item.hi:+.4f})"
+        return f"not told apart: {item.difference:+.4f}{interval}"
+    if item.lo is None or item.hi is None:
+        return f"{'better' if item.difference >= 0 else 'worse'} by {abs(item.difference):.4f}"
+    if item.lo > 0:
+        return f"better by {gain(item)}"
+    if item.hi < 0:
+        return f"worse by {-item.difference:.4f} ({-item.hi:.4f} to {-item.lo:.4f})"
+    return f"open: {item.difference:+.4f} ({item.lo:+.4f} to {item.hi:+.4f})"

@@ -114,7 +114,8 @@ def build_plan(scene: Scene, fits: FitSet, found: Found, table: LossTable | None
         interval=found.r_interval,
         infeasible_share=found.infeasible_share or 0.0,
         searched=scene.searched,
-        rival=rival(baselines, found.binding == "range" and at_edge(r, scene.searched)),
+        rival=rival(baselines, found.binding == "range" and at_edge(r, scene.searched), found.r_interval),
+        kept=kept_share(at_r.excesses) if len(at_r.excesses) else None,
     )
     caveats = in_order(
         [

@@ -11,8 +11,8 @@ CaveatKind = Literal[
     "often_infeasible",
     "repetition_not_measured",
     "many_epochs",
-    # of plans of two sides
     "baseline_not_told_apart",
+    # of plans of two sides
     "extrapolates_N",
     "extrapolates_D",
     "extrapolates_r",
@@ -76,6 +76,11 @@ class Caveat:
 
 
 def in_order(caveats: Sequence[Caveat]) -> tuple[Caveat, ...]:
-    """Each caveat once, the heaviest first."""
+    """Each caveat once, the heaviest first; of one weight extrapolation first: others may follow from it."""
     unique = {(caveat.kind, caveat.message): caveat for caveat in caveats}
-    return tuple(sorted(unique.values(), key=lambda caveat: _ORDER[caveat.weight]))
+    return tuple(
+        sorted(
+            unique.values(),
+            key=lambda caveat: (_ORDER[caveat.weight], not caveat.kind.startswith("extrapolates")),
+        )
+    )

@@ -18,6 +18,21 @@ FAR_IN_D = 3.0
 """The same for tokens, where the laws miss two to three times as much as between ratios because the
 learning-rate decay moves with D (refits of public continual pre-training runs)."""
 
+BEYOND = 1000.0
+"""Factor beyond the fitted range of sizes or tokens from which no law is evidence: a power law's exponent
+that is known to 0.01 leaves the loss above its floor unknown by 7 % there, and fitted floors less known
+than that decide."""
+
+
+def beyond(target: float, span: tuple[float, float]) -> str:
+    """How far a size or token count lies outside a range, in words such as ``12 times above``."""
+    low, high = span
+    side = "above" if target > high else "below"
+    factor = max(target / high, low / target)
+    if factor < 1.1:
+        return f"{100 * (factor - 1):.1f} % {side}"
+    return f"{factor:,.0f} times {side}" if factor >= 100 else f"{factor:.1f} times {side}"
+
 
 def caveats_of_a_fit(N: float, D: float, r: float, side: Evidence) -> list[Caveat]:
     """What one fit says against itself, and how far a run of N parameters on D tokens lies outside it."""
@@ -33,12 +48,12 @@ def caveats_of_a_fit(N: float, D: float, r: float, side: Evidence) -> list[Cavea
             caveats.append(
                 Caveat(
                     kind,
-                    "doubt" if factor > far else "note",
-                    f"The {what} {format_quantity(target)} is {factor:.1f} times "
-                    f"{'above' if target > high else 'below'} the fitted range "
+                    "open" if factor > BEYOND else "doubt" if factor > far else "note",
+                    f"The {what} {format_quantity(target)} is {beyond(target, (low, high))} the fitted range "
                     f"({format_quantity(low)} to {format_quantity(high)}).",
                 )
             )
+    caveats.sort(key=lambda caveat: caveat.weight != "open")
     low, high = side.ranges["r"]
     if not low - 1e-9 <= r <= high + 1e-9:
         caveats.append(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcpt.core.errors import DcptError
 from dcpt.core.symbols import GENERAL
+from dcpt.fit.law_fit import LawFit
 from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.caveat import Caveat
 from dcpt.plan.scene import Scene
@@ -56,28 +59,59 @@ def _wrong_way(scene: Scene, surface: Surface, D: float) -> Iterator[Caveat]:
     if _hardly_varies(scene, surface, D):
         return
     grid, losses = _along(scene, surface, D)
-    towards = -1.0 if fit.role == GENERAL else 1.0
-    # Along the share of its own side the loss should fall: with r for the domain, with 1 - r for the general.
-    wrong = towards * np.diff(losses) >= 0
-    share, net = float(wrong.mean()), towards * (losses[-1] - losses[0])
+    share, net = _against(fit, losses)
     if share <= SOME and net < 0:
         return
+    upside_down = share > MOST or net >= 0
     said = next(
         (doubt.message for doubt in fit.warnings if doubt.kind == "monotone" and "own side" in doubt.message),
         f"In {100 * share:.0f} % of the searched range the loss does not fall with share of its own side.",
     )
-    upside_down = share > MOST or net >= 0
+    unit = unit_of_amount(fit.unit)
+    runs = (
+        f"goes from {losses[0]:.4f} {unit} at r = {grid[0]:.3f} to {losses[-1]:.4f} at {grid[-1]:.3f}: "
+        f"{said[0].lower()}{said[1:].rstrip('.')}"
+    )
+    if upside_down and _only_outside(scene, surface, D):
+        yield Caveat(
+            "wrong_way",
+            "open",
+            f"So far outside the fitted range the {fit.law.name} law of the {fit.eval_set} loss {runs}; "
+            "inside that range it runs the right way: the extrapolation is to blame.",
+        )
+        return
     hint = "the two sides may be swapped; see that every evaluation set was fitted in its own role (--role)"
     if not upside_down:
         hint = "more runs at those ratios, or another law (--law), would tell"
-    unit = unit_of_amount(fit.unit)
     yield Caveat(
         "wrong_way",
         "open" if upside_down else "doubt",
-        f"The {fit.law.name} law of the {fit.eval_set} loss, on the {fit.role} side, goes from "
-        f"{losses[0]:.4f} {unit} at r = {grid[0]:.3f} to {losses[-1]:.4f} at {grid[-1]:.3f}: "
-        f"{said[0].lower()}{said[1:].rstrip('.')}; {hint}.",
+        f"The {fit.law.name} law of the {fit.eval_set} loss, on the {fit.role} side, {runs}; {hint}.",
     )
+
+
+def _against(fit: LawFit, losses: Array) -> tuple[float, float]:
+    """Share of the ratios in which a loss does not fall with its own side's share, and its change in all."""
+    # Along the share of its own side the loss should fall: with r for the domain, with 1 - r for the general.
+    towards = -1.0 if fit.role == GENERAL else 1.0
+    wrong = towards * np.diff(losses) >= 0
+    return float(wrong.mean()), float(towards * (losses[-1] - losses[0]))
+
+
+def _only_outside(scene: Scene, surface: Surface, D: float) -> bool:
+    """Whether a plan lies outside the fitted sizes or tokens, at whose edge its law runs the right way."""
+    spans = surface.fit.ranges
+    N, tokens = float(np.clip(scene.N, *spans["N"])), float(np.clip(D, *spans["D"]))
+    if (N, tokens) == (scene.N, D):
+        return False
+    grid = ratio_grid(*scene.searched, points=POINTS)
+    own = surface.start if scene.N == N else {}
+    try:
+        losses = replace(surface.unlimited, start=own).mean(N, tokens, grid)
+    except DcptError:  # the base of that size is not known
+        return False
+    share, net = _against(surface.fit, losses)
+    return share <= MOST and net < 0
 
 
 def _flat(scene: Scene, label: str, surface: Surface, D: float) -> Iterator[Caveat]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dcpt.core.symbols import GENERAL
 from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.base_loss import BaseLoss
-from dcpt.plan.baselines import IN_USE, Baseline
+from dcpt.plan.baselines import IN_USE, Baseline, gain
 from dcpt.plan.caveat import Caveat, in_order
 from dcpt.plan.caveats_of_fits import caveats_of_a_fit
 from dcpt.plan.evidence import Evidence
@@ -46,7 +46,9 @@ class Answered:
     searched : tuple of float
         Range of ratios searched.
     rival : Baseline or None
-        A mix that cannot be told from the answer.
+        A mix that there is no reason to leave for the answer.
+    kept : float or None
+        Share of the draws in which the answer keeps every limit.
     """
 
     N: float
@@ -57,6 +59,7 @@ class Answered:
     infeasible_share: float
     searched: tuple[float, float]
     rival: Baseline | None = None
+    kept: float | None = None
 
 
 def at_edge(r: float, searched: tuple[float, float]) -> bool:
@@ -106,7 +109,7 @@ def _of_the_answer(objective: Objective, answer: Answered, evidence: Mapping[str
     lows, highs = zip(*(side.ranges["r"] for side in evidence.values()), strict=True)
     tested = min(highs) - max(lows)
     if answer.rival is not None:
-        caveats.append(_same(answer.rival, r, interval))
+        caveats.append(_rival(answer.rival, answer))
     if interval is None:
         caveats.append(
             Caveat(
@@ -170,13 +173,24 @@ def _ceilings(objective: Objective) -> str:
     return "ceiling" if len(objective.keep) < 2 else "ceilings"
 
 
-def _same(rival: Baseline, r: float, interval: tuple[float, float] | None) -> Caveat:
+def _rival(rival: Baseline, answer: Answered) -> Caveat:
     assert rival.r is not None
-    why = ""
-    if interval is not None and interval[0] <= rival.r <= interval[1]:
-        why = f": it lies in the interval of the best ratio, {interval[0]:.3f} to {interval[1]:.3f}"
-    elif rival.difference is not None and rival.lo is not None and rival.hi is not None:
-        why = f": its objective differs by {rival.difference:+.4f}, {rival.lo:+.4f} to {rival.hi:+.4f}"
+    r, interval = answer.r, answer.interval
+    moved = ""
+    if rival.difference is not None and rival.lo is not None and rival.hi is not None:
+        moved = f"{rival.difference:+.4f} ({rival.lo:+.4f} to {rival.hi:+.4f})"
+    if rival.name == IN_USE and not rival.same and interval is not None:
+        kept = ""
+        if rival.kept is not None and answer.kept is not None:
+            shares = f"{100 * answer.kept:.0f} % of the draws, not {100 * rival.kept:.0f} %"
+            kept = f", and keeps the limits in {shares}"
+        message = (
+            f"The mix in use (r = {rival.r:.3f}, given with --now) lies in the interval of the best ratio, "
+            f"{interval[0]:.3f} to {interval[1]:.3f}; against it r* = {r:.3f} is better by "
+            f"{gain(rival)}{kept}."
+        )
+        return Caveat("not_told_apart", "doubt", message)
+    why = f": its objective differs by {moved}" if moved else ""
     if rival.name == IN_USE:
         message = (
             f"The mix in use (r = {rival.r:.3f}, given with --now) cannot be told from r* = {r:.3f}{why}."

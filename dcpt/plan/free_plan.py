@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
+from dcpt.fit.bases import Bases
 from dcpt.fit.fit_file import FitSet
 from dcpt.plan.allocation.allocate import allocate
 from dcpt.plan.allocation.answer import AllocationAnswer
@@ -56,8 +57,38 @@ def plan_freely(fits: FitSet, objective: Objective, sides: Sides, table: LossTab
     PlanError
         When nothing keeps the limits, or the budget is too small for every size.
     """
+    scene, answer = solve_freely(objective, sides, sides.measured_bases(table), seed)
     searched = searched_range(objective, sides.tested)
-    bases = sides.measured_bases(table)
+    tokens = Tokens(D=objective.D, most=objective.D_max, budget=_bought(objective, answer.N))
+    problem = Problem(question_of(scene, sides), supply_of(objective) or Supply(), tokens, searched)
+    found = _found(objective, scene, answer, cautious_run(problem, objective.level))
+    return build_plan(scene, fits, found, table, seed)
+
+
+def solve_freely(
+    objective: Objective,
+    sides: Sides,
+    bases: Mapping[str, Bases],
+    seed: int,
+    r: float | None = None,
+) -> tuple[Scene, SupplyAnswer]:
+    """The answer to a free question, and the scene at its size.
+
+    Parameters
+    ----------
+    objective, sides, seed
+        As in `plan_freely`.
+    bases : mapping of str to Bases
+        Measured losses of bases by evaluation set.
+    r : float, optional
+        The ratio, where it is not to be chosen.
+
+    Raises
+    ------
+    ConfigError, PlanError
+        As `plan_freely`.
+    """
+    searched = searched_range(objective, sides.tested) if r is None else (r, r)
     scenes: dict[float, Scene] = {}
 
     def scene_at(N: float) -> Scene:
@@ -66,11 +97,7 @@ def plan_freely(fits: FitSet, objective: Objective, sides: Sides, table: LossTab
         return scenes[N]
 
     answer = _solve(objective, sides, searched, lambda N: question_of(scene_at(N), sides))
-    scene = scene_at(answer.N)
-    tokens = Tokens(D=objective.D, most=objective.D_max, budget=_bought(objective, answer.N))
-    problem = Problem(question_of(scene, sides), supply_of(objective) or Supply(), tokens, searched)
-    found = _found(objective, scene, answer, cautious_run(problem, objective.level))
-    return build_plan(scene, fits, found, table, seed)
+    return scene_at(answer.N), answer
 
 
 def question_of(scene: Scene, sides: Sides) -> Question:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dcpt.core.quantity import format_quantity
 from dcpt.fit.unit_words import unit_of_amount
 from dcpt.plan.bands import PredictedLoss
-from dcpt.plan.baselines import Baseline
+from dcpt.plan.baselines import Baseline, standing
 from dcpt.plan.plan import Plan
 from dcpt.plan.plan_tables import size_lines, spending
 from dcpt.plan.supply.answer import Price
@@ -97,15 +97,15 @@ def _losses(plan: Plan) -> Iterator[str]:
 
 
 def _baselines(plan: Plan) -> Iterator[str]:
-    yield f"  {'beside it':<16}{'r':>6}{'objective':>11}{'difference':>12}  interval            limits"
-    for item in plan.baselines:
+    stands = [standing(item) for item in plan.baselines]
+    width = max(len("the answer is"), *(len(text) for text in stands))
+    yield f"  {'beside it':<16}{'r':>6}{'objective':>11}  {'the answer is':<{width}}  limits"
+    for item, text in zip(plan.baselines, stands, strict=True):
         if item.r is None or item.value is None or item.difference is None:
             yield f"  {item.name:<16}{'-':>6}  {item.note}"
             continue
-        interval = "-" if item.lo is None else f"{item.lo:+.4f} to {item.hi:+.4f}"
         yield (
-            f"  {item.name:<16}{item.r:>6.3f}{item.value:>11.4f}{item.difference:>+12.4f}  {interval:<18}  "
-            f"{_kept(item, plan)}{', same as the answer' if item.same else ''}"
+            f"  {item.name:<16}{item.r:>6.3f}{item.value:>11.4f}  {text:<{width}}  {_kept(item, plan)}"
             f"{f' ({item.note})' if item.note else ''}"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
     from dcpt.plan.scene import Ceiling, Scene
 
 UNLIKELY = 1.5
-"""Factor from what the fits say of the target's base at which a given loss is a doubt. Losses of one
-evaluation set in one unit differ less between good models of one size; nats per token and bits per byte
-differ by more (a factor of 2.5 to 3 at 3.5 to 4.5 bytes a token)."""
+"""Factor beyond the fitted losses that a guess of what was meant may lie, and the most that a given loss of
+the target's base may differ from what the fits say without a doubt: nats per token and bits per byte differ
+by more (a factor of 2.5 to 3 at 3.5 to 4.5 bytes a token)."""
+
+APART = 1.1
+"""Factor from what the proxies' bases say of the target's base at which a given loss is a doubt, if they
+said it without error. A tenth of the loss is what several times the parameters or the tokens give: a base
+that much better was pre-trained otherwise than the proxies', or measured otherwise."""
+
+SPREADS = 3.0
+"""Standard deviations of an estimate from the bases that a given loss may differ by without a doubt."""
 
 IDLE = 1.25
 """Factor above every predicted loss at which a limit was hardly meant: it limits nothing, by a margin."""
@@ -109,18 +118,8 @@ def unlikely_losses(scene: Scene, D: float) -> Iterator[Caveat]:
     for label, base in scene.bases.items():
         if base.source == "measured":
             yield from _behind_smaller(scene, label, base.value)
-        known = _base_expected(scene, label)
-        if base.source != "given" or known is None:
-            continue
-        if not 1 / UNLIKELY <= base.value / known <= UNLIKELY:
-            unit = scene.surfaces[label].fit.unit
-            yield Caveat(
-                "base_unlikely",
-                "doubt",
-                f"The {label} loss before continual pre-training is given as {base.value:g} "
-                f"{unit_of_amount(unit)}, and the fits say about {known:.4g} for "
-                f"{format_quantity(scene.N)}; is it of the same evaluation set, tokenizer and unit?",
-            )
+        if base.source == "given":
+            yield from _unlike_the_bases(scene, label, base.value)
     for item in scene.ceilings:
         fit = scene.surfaces[item.label].fit
         unit = unit_of_amount(fit.unit)
@@ -156,18 +155,72 @@ def _behind_smaller(scene: Scene, label: str, value: float) -> Iterator[Caveat]:
         )
 
 
-def _base_expected(scene: Scene, label: str) -> float | None:
-    """What the fits say of the target's base: its own estimate, else the law's lowest loss at the target."""
+def _unlike_the_bases(scene: Scene, label: str, value: float) -> Iterator[Caveat]:
+    """Doubt about a given loss that the bases behind the fits do not lead one to expect; it is used."""
+    expected = _base_expected(scene, label)
+    if expected is None or expected.low <= value <= expected.high:
+        return
+    fit = scene.surfaces[label].fit
+    unit = unit_of_amount(fit.unit)
+    size = format_quantity(scene.N)
+    apart = abs(value / expected.value - 1)
+    better = value < expected.value
+    hint = "is it of the same evaluation set, tokenizer and unit?"
+    if better:
+        hint += (
+            " A base that much better than the proxies' was pre-trained otherwise, and what they show of "
+            "forgetting may not hold for it"
+        )
+    slip = _one_step(value, expected, fit.unit)
+    yield Caveat(
+        "base_unlikely",
+        "doubt",
+        f"The {label} loss before continual pre-training is given as {value:g} {unit}, and the fits say "
+        f"about {expected.value:.4g} for a base of {size} ({expected.low:.4g} to {expected.high:.4g} would "
+        f"be no surprise): {100 * apart:.0f} % {'less' if better else 'more'}; "
+        f"{slip}{hint}{'.' if better else ''}",
+    )
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Loss of the target's base as the fits see it, and the range in which a given one is no surprise."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def about(cls, value: float, log_sd: float) -> _Expected:
+        factor = min(UNLIKELY, math.exp(math.hypot(math.log(APART), SPREADS * log_sd)))
+        return cls(value, value / factor, value * factor)
+
+
+def _one_step(value: float, expected: _Expected, unit: str) -> str:
+    """The change of unit that would explain a loss; empty where none does."""
+    if unit == "nats_per_token" and expected.low <= value * math.log(2) <= expected.high:
+        return f"in bits per token it would be {value * math.log(2):.4g} nats; "
+    if unit == "nats_per_token" and value > 1 and expected.low <= math.log(value) <= expected.high:
+        return f"as a perplexity it would be {math.log(value):.4g} nats; "
+    return ""
+
+
+def _base_expected(scene: Scene, label: str) -> _Expected | None:
+    """What the fits say of the target's base: the bases' own estimate, else the law on its fewest tokens."""
     surface = scene.surfaces[label].unlimited
     fit = surface.fit
     known = scene.measured.get(fit.eval_set) or fit.bases.get("L0")
     if known is not None:
         with suppress(DcptError):
-            return float(known.at(scene.N)[0][0])
+            value, spread = known.at(scene.N)
+            return _Expected.about(float(value[0]), float(spread[0]))
     if {"L0", "G0"} & set(fit.law.inputs):
         return None
+    # On few tokens and little of the other text a run is near its base; a domain's loss is far below it soon.
     share = scene.searched[0] if fit.role == GENERAL else scene.searched[1]
-    return float(surface.mean(scene.N, fit.ranges["D"][0], share)[0])
+    value = float(surface.mean(scene.N, fit.ranges["D"][0], share)[0])
+    near = _Expected.about(value, fit.residual_sigma)
+    return near if fit.role == GENERAL else _Expected(value, near.low, value * UNLIKELY)
 
 
 def _meant(value: float, low: float, high: float, unit: str) -> str:

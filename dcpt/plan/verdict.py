@@ -10,13 +10,16 @@ from dcpt.plan.caveat import Caveat
 Verdict = Literal["supported", "doubtful", "the data do not say", "do not change your mix on this evidence"]
 
 _SAME = ("not_told_apart", "baseline_not_told_apart")
-"""Kinds that say that another mix is as good as the answer."""
+"""Kinds that say that there is no reason to leave another mix for the answer: the mix in use, or one that is
+not told apart from it. What decides is stated in `dcpt.plan.baselines.compare_mixes` and `rival`, of many
+corpora in `dcpt.plan.mixtures.compared`."""
 
 
 def judge(caveats: Sequence[Caveat]) -> Verdict:
     """Verdict of a list of caveats: a mix as good as the answer first, then the heaviest decides."""
-    if any(caveat.kind == "wrong_way" and caveat.weight == "open" for caveat in caveats):
-        return "the data do not say"  # laws that run the wrong way cannot compare mixes either
+    beyond_laws = ("wrong_way", "extrapolates_N", "extrapolates_D")
+    if any(caveat.kind in beyond_laws and caveat.weight == "open" for caveat in caveats):
+        return "the data do not say"  # laws that hold nowhere near cannot compare mixes either
     if any(caveat.kind in _SAME and caveat.weight != "note" for caveat in caveats):
         return "do not change your mix on this evidence"
     weights = {caveat.weight for caveat in caveats}
@@ -45,7 +48,7 @@ def verdict_line(verdict: Verdict, caveats: Sequence[Caveat], supported: str, be
             return "Do not change your mix on this evidence."
         start = "Do not change your mix on this evidence"
         if same[0].kind == "baseline_not_told_apart":
-            start = "Keep the mix you have"
+            start = "No reason to leave a mix that is as good"
         return f"{start}: {_within(same[0].message)}."
     weight = "doubt" if verdict == "doubtful" else "open"
     reasons = [item for item in caveats if item.weight == weight]

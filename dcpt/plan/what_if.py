@@ -1,4 +1,4 @@
-"""What would change the answer: the question asked again along ratio, tokens, size or limit."""
+"""What would change the answer: the question asked again along ratio, tokens, size, limit or means."""
 
 from __future__ import annotations
 
@@ -7,42 +7,30 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from dcpt.core.errors import ConfigError, PlanError
+from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import parse_quantity
-from dcpt.core.symbols import DOMAIN, GENERAL, ROLES
 from dcpt.fit.fit_file import FitSet
-from dcpt.fit.unit_words import unit_words
-from dcpt.plan.bands import bands
 from dcpt.plan.limit import Limit
 from dcpt.plan.objective import Objective
-from dcpt.plan.objective_check import one_base
-from dcpt.plan.outside import outside
-from dcpt.plan.scene import Scene, set_scene
-from dcpt.plan.sides import choose_sides
-from dcpt.plan.trade_off import GRID, ratio_grid, solve_bounds
-from dcpt.plan.uncertainty import last_kept, spread_answers
+from dcpt.plan.objective_check import contradiction, one_base
+from dcpt.plan.scene import Scene, searched_range, set_scene
+from dcpt.plan.sides import Sides, choose_sides
+from dcpt.plan.what_if_means import FACTORS, vary_means
+from dcpt.plan.what_if_open import Varied, open_table
+from dcpt.plan.what_if_rows import along_ratio, ratio_table, read_ratios
 
-Array = NDArray[np.float64]
-Axis = Literal["r", "D", "N", "keep"]
-AXES: tuple[Axis, ...] = get_args(Axis)
-
-RATIOS = 9
-"""Ratios of a table along r: as many as the D-CPT paper trains."""
-
-FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Tokens or sizes beside the target, as factors of it."""
+Axis = Literal["r", "D", "N", "keep", "budget", "price", "pool"]
+EVERY_AXIS: tuple[Axis, ...] = get_args(Axis)
+AXES = EVERY_AXIS[:4]
+"""What every question has; the others are means that it may have."""
 
 RISES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
 """Tolerances of a table along the limit, as shares of the base's loss."""
 
 _CLEAR = 1e-6
 """Distance from an end of the searched ratios from which a critical one is told from it."""
-
-_DRAW_GRID = 101
-"""Ratios at which the draws are solved: their interval is then good to a tenth of its last digit shown."""
 
 
 def what_if(
@@ -61,12 +49,13 @@ def what_if(
     fits : FitSet
         Fitted laws.
     objective : Objective
-        The question; N and D must be given, except the one that is varied.
-    axis : {"r", "D", "N", "keep"}
+        The question. Size and tokens may be open, as in a plan, where a budget or a pool chooses them.
+    axis : {"r", "D", "N", "keep", "budget", "price", "pool"}
         What varies.
     values : sequence of str, optional
         Its values: ``0.3`` for r, ``20B`` for D and N, ``+2%``, ``+0.05``, ``2.95`` or a whole limit
-        (``wiki <= +1%``) for keep. By default a range around the target.
+        (``wiki <= +1%``) for keep, amounts for the means (see `vary_means`). By default a range around the
+        target.
     table, law, seed
         As in `make_plan`.
 
@@ -75,14 +64,18 @@ def what_if(
     pandas.DataFrame
         Along r: ``r``, the losses with the interval of a run (``general``, ``general_lo``, ...), ``value``
         (the objective), the epochs over each pool (``domain_epochs``, ...) and, with limits or caps on
-        epochs, ``keeps`` (1 or 0) and ``kept`` (share of the draws). Along the others: their name, the best
-        ratio ``r`` with its interval, ``r_max``, the largest ratio that keeps every limit, with its interval
-        (the critical mixture ratio), and the same losses at the best ratio. ``outside`` names what lies
-        outside the fitted ranges (``"N 12x, r"``), or nothing.
+        epochs, ``keeps`` (1 or 0) and ``kept`` (share of the draws). Along the others: their name (of means
+        what they are counted in: ``flops``, ``gpu_hours``, ``money``, ``price``, ``domain_pool``,
+        ``general_pool``), the best ratio ``r`` with its interval, ``r_max``, the largest ratio that keeps
+        every limit, with its interval (the critical mixture ratio), ``binds``, what keeps the answer from
+        going on, and the same losses at the best ratio. Where size or tokens are open, along r too, every
+        row has the best ``N`` and ``D`` with their intervals, ``binds``, and no ``r_max``.
+        ``outside`` names what lies outside the fitted ranges (``"N 12x, r"``), or nothing.
         A row whose limits cannot be kept has no numbers; ``frame.attrs["unreachable"]`` maps its number to
-        the reason, with the nearest limit that can be kept. Along r it has one entry where no searched
-        ratio keeps them. Along D, ``frame.attrs["critical"]`` names the rows in which the limits end
-        ``r_max``, not the range of ratios searched or what caps on epochs leave of it.
+        the reason, with the nearest limit that can be kept. Along r with given size and tokens it has one
+        entry where no searched ratio keeps them. Along D with a given size, ``frame.attrs["critical"]`` names
+        the rows in which the limits end ``r_max``, not the range of ratios searched or what caps on epochs
+        leave of it. ``frame.attrs["open"]`` says whether size or tokens are open.
 
     Notes
     -----
@@ -93,40 +86,80 @@ def what_if(
     Raises
     ------
     ConfigError
-        When a value cannot be read, N or D is missing, or ``keep`` varies and nothing is kept.
+        When a value cannot be read, N or D is missing and nothing chooses it, or what varies is not part of
+        the question.
     PlanError
         When a base's loss is needed and not known.
     """
-    if axis not in AXES:
-        raise ConfigError(f"what if: {axis!r} is unknown; wanted one of {', '.join(AXES)}.")
-    for name in ("N", "D"):
-        if getattr(objective, name) is None and axis != name:
-            raise ConfigError(f"what if: {name} is not given.", hint=f"give it, as in --at {name}=7B")
+    if axis not in EVERY_AXIS:
+        raise ConfigError(f"what if: {axis!r} is unknown; wanted one of {', '.join(EVERY_AXIS)}.")
     sides = choose_sides(fits, objective, law, table)
     bases = sides.measured_bases(table)
-    if axis == "N":
-        numbers = _numbers(values, objective.N, "N")
-        one_base(objective, numbers)
-        scenes = [set_scene(objective, sides, bases, number, seed) for number in numbers]
-        return _table("N", numbers, [(scene, _given(objective.D)) for scene in scenes])
+    column, questions = _vary(fits, objective, axis, values, sides, law)
+    is_open = any(item.objective.N is None or item.objective.D is None for item in questions)
+    if is_open:
+        frame = open_table(column, questions, bases, seed)
+    elif axis == "r":
+        frame = along_ratio(
+            set_scene(objective, sides, bases, _given(objective.N), seed), _given(objective.D), values
+        )
+    else:
+        scenes: dict[float, Scene] = {}
+        asked: list[tuple[Scene, float]] = []
+        for item in questions:
+            N = _given(item.objective.N)
+            if axis != "D" or N not in scenes:
+                scenes[N] = set_scene(item.objective, item.sides, bases, N, seed)
+            asked.append((scenes[N], _given(item.objective.D)))
+        frame = ratio_table(column, [item.value for item in questions], asked)
+        if axis == "D" and "r_max" in frame:
+            frame.attrs["critical"] = [
+                at
+                for at, ((scene, D), r) in enumerate(zip(asked, frame["r_max"], strict=True))
+                if _inside(scene, D, r)
+            ]
+    frame.attrs["open"] = is_open
+    return frame
+
+
+def _vary(
+    fits: FitSet,
+    objective: Objective,
+    axis: Axis,
+    values: Sequence[str] | None,
+    sides: Sides,
+    law: str | None,
+) -> tuple[str, list[Varied]]:
+    """The first column's name, and the question of every row."""
+    if axis == "r":
+        ratios = read_ratios(values, searched_range(objective, sides.tested))
+        return "r", [Varied(float(r), objective, sides, float(r)) for r in ratios]
+    if axis in ("N", "D"):
+        numbers = _numbers(values, getattr(objective, axis), axis)
+        if axis == "N":
+            one_base(objective, numbers)
+        return axis, [Varied(number, _with_number(objective, axis, number), sides) for number in numbers]
     if axis == "keep":
-        limits = _limits(objective, values)
-        scenes = []
-        for limit in limits:
+        varied = []
+        for limit in _limits(objective, values):
             asked = _with_limit(objective, limit)
-            known = sides if limit.eval_set == objective.keep[0].eval_set else None
-            varied = choose_sides(fits, asked, law) if known is None else known.keeping(asked.keep)
-            scenes.append(set_scene(asked, varied, bases, _given(asked.N), seed))
-        return _table("keep", list(map(str, limits)), [(scene, _given(objective.D)) for scene in scenes])
-    scene = set_scene(objective, sides, bases, _given(objective.N), seed)
-    if axis == "D":
-        numbers = _numbers(values, objective.D, "D")
-        frame = _table("D", numbers, [(scene, number) for number in numbers])
-        if "r_max" in frame:
-            pairs = enumerate(zip(numbers, frame["r_max"], strict=True))
-            frame.attrs["critical"] = [at for at, (number, r) in pairs if _inside(scene, number, r)]
-        return frame
-    return _along_ratio(scene, _given(objective.D), values)
+            same = limit.eval_set == objective.keep[0].eval_set
+            chosen = sides.keeping(asked.keep) if same else choose_sides(fits, asked, law)
+            varied.append(Varied(str(limit), asked, chosen))
+        return "keep", varied
+    column, amounts, asked_of = vary_means(objective, axis, values)
+    return column, [Varied(amount, asked, sides) for amount, asked in zip(amounts, asked_of, strict=True)]
+
+
+def _with_number(objective: Objective, axis: Literal["N", "D"], number: float) -> Objective:
+    """The question at another size or number of tokens, which is then no longer open."""
+    free: dict[str, None] = {"sizes": None, "N_min": None, "N_max": None} if axis == "N" else {"D_max": None}
+    asked = objective.model_copy(update={axis: number, **free})
+    try:
+        contradiction(asked)
+    except ValueError as error:
+        raise ConfigError(f"what if {axis} = {number:g}: {error}.") from None
+    return asked
 
 
 def _inside(scene: Scene, D: float, r: float) -> bool:
@@ -140,114 +173,6 @@ def _inside(scene: Scene, D: float, r: float) -> bool:
 def _given(value: float | None) -> float:
     assert value is not None
     return value
-
-
-def _along_ratio(scene: Scene, D: float, values: Sequence[str] | None) -> pd.DataFrame:
-    if values is None:
-        grid = ratio_grid(*scene.ratios(D), points=RATIOS)
-    else:
-        grid = np.array([parse_quantity(value, "--values") for value in values])
-        if not ((grid > 0) & (grid < 1)).all():
-            raise ConfigError(
-                f"what if: r = {grid[(grid <= 0) | (grid >= 1)][0]:g}; wanted shares between 0 and 1."
-            )
-    columns: dict[str, Array] = {"r": grid, **_losses(scene, D, grid), **_epochs(scene, D, grid)}
-    allowed = np.array([scene.supply is None or not scene.supply.overdrawn(D, float(r)) for r in grid])
-    if scene.ceilings or not allowed.all():
-        columns["keeps"] = ((_excess(scene, D, grid)[0] <= 1e-12) & allowed).astype(float)
-    if scene.ceilings and scene.count:
-        columns["kept"] = (scene.excess(scene.draws(D, grid)) <= 1e-12).mean(axis=0) * allowed
-    frame = pd.DataFrame(columns)
-    frame["outside"] = [outside(scene.sides.fits.values(), scene.N, D, float(r)) for r in grid]
-    best = _best(scene, D)
-    frame.attrs["unreachable"] = {0: best} if isinstance(best, str) else {}
-    return frame
-
-
-def _epochs(scene: Scene, D: float, r: Array) -> dict[str, Array]:
-    """Passes over each pool there is."""
-    pools = {} if scene.supply is None else {side: scene.supply.pool(side) for side in ROLES}
-    shares = {DOMAIN: r, GENERAL: 1 - r}
-    return {f"{side}_epochs": shares[side] * D / pool for side, pool in pools.items() if pool is not None}
-
-
-def _losses(scene: Scene, D: float, r: Array) -> dict[str, Array]:
-    columns: dict[str, Array] = {}
-    for label, surface in scene.surfaces.items():
-        found = bands(surface, scene.N, D, r, scene.objective.level)
-        columns |= {label: found["mean"], f"{label}_lo": found["obs_lo"], f"{label}_hi": found["obs_hi"]}
-    return {**columns, "value": scene.value(columns)}
-
-
-def _best(scene: Scene, D: float) -> dict[str, float] | str:
-    """The best ratio at one size and number of tokens, quickly: on a grid, linear between its points.
-
-    Where there is none, the reason.
-    """
-    try:
-        searched = scene.ratios(D)
-    except PlanError as error:
-        return _reason(error)
-    level = scene.objective.level
-    tail = (1 - level) / 2
-    grid = ratio_grid(*searched, points=GRID)
-    over = _excess(scene, D, grid)
-    if (over > 0).all():  # nothing keeps the limits, or only what lies between two points of the grid
-        try:
-            unit = unit_words(scene.sides.unit)
-            narrow = solve_bounds(scene.bounds(D), lambda r: scene.point_value(D, r), *searched, unit=unit)
-        except PlanError as error:
-            return _reason(error)
-        grid = np.sort(np.append(grid, narrow.r))
-        over = _excess(scene, D, grid)
-    value = scene.point_value(D, grid)
-    point = spread_answers(grid, over, value[None], float(grid[0]), value, level)
-    r = float(point.r[0])
-    row = {"r": r, "r_lo": np.nan, "r_hi": np.nan}
-    if scene.ceilings:
-        row |= {"r_max": float(last_kept(grid, over)[0]), "r_max_lo": np.nan, "r_max_hi": np.nan}
-    if scene.count:
-        coarse = ratio_grid(*searched, points=_DRAW_GRID)
-        drawn = scene.draws(D, coarse)
-        excess = scene.excess(drawn)
-        spread = spread_answers(coarse, excess, scene.value(drawn), r, scene.point_value(D, coarse), level)
-        row |= {"r_lo": min(spread.r_lo, r), "r_hi": max(spread.r_hi, r), "kept": spread.kept_at_r}
-        if scene.ceilings:
-            edge = last_kept(coarse, excess)
-            edge = np.where(np.isnan(edge), coarse[0], edge)
-            low, high = np.quantile(edge, [tail, 1 - tail])
-            row |= {"r_max_lo": min(float(low), row["r_max"]), "r_max_hi": max(float(high), row["r_max"])}
-    row |= {name: float(column[0]) for name, column in _losses(scene, D, np.array([r])).items()}
-    return row
-
-
-def _excess(scene: Scene, D: float, r: Array) -> Array:
-    """How far the point fits are above the nearest ceiling along the ratio, shape (1, n)."""
-    over = [scene.surfaces[item.label].mean(scene.N, D, r) - item.value for item in scene.ceilings]
-    return np.asarray(np.max([np.full(len(r), -1e300), *over], axis=0)[None])
-
-
-def _reason(error: PlanError) -> str:
-    return error.message if error.hint is None else f"{error.message.rstrip('.')}; {error.hint}."
-
-
-def _table(
-    axis: str, values: Sequence[float | str], questions: Sequence[tuple[Scene, float]]
-) -> pd.DataFrame:
-    """One row for each value, with the answer to its question: a scene and its tokens."""
-    found = [_best(scene, D) for scene, D in questions]
-    rows = [{} if isinstance(answer, str) else answer for answer in found]
-    columns = dict.fromkeys(name for row in rows for name in row) or {"r": None}
-    frame = pd.DataFrame([{name: row.get(name, np.nan) for name in columns} for row in rows])
-    frame.insert(0, axis, list(values))
-    frame["outside"] = [
-        outside(scene.sides.fits.values(), scene.N, D, row.get("r"))
-        for (scene, D), row in zip(questions, rows, strict=True)
-    ]
-    frame.attrs["unreachable"] = {
-        number: answer for number, answer in enumerate(found) if isinstance(answer, str)
-    }
-    return frame
 
 
 def _numbers(values: Sequence[str] | None, target: float | None, name: str) -> list[float]:

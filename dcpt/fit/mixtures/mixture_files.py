@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.mixture_table import SIZES, MixtureTable
 from dcpt.core.table_file import read_frame
 from dcpt.fit.mixtures.mixture_frame import mixtures_from_frame, run_name
+from dcpt.fit.mixtures.one_variant import VARIANT, rows_of_one_variant
 from dcpt.ingest.drop_report import DropReport
 
 SHARE, LOSS = "share:", "loss:"
@@ -28,6 +29,7 @@ def read_mixtures(
     losses: str | Mapping[str, str] = LOSS,
     index: str | None = None,
     columns: Mapping[str, str] | None = None,
+    conditions: Sequence[str] = (),
 ) -> tuple[MixtureTable, DropReport]:
     """Read mixtures and losses; everything is matched by name, never by order.
 
@@ -45,24 +47,32 @@ def read_mixtures(
         the first).
     columns : mapping, optional
         For one file: column to ``N``, ``D`` or ``seed``; by default columns of these names.
+    conditions : sequence of str
+        For one file: which rows are meant, as in ``variant=mer``.
 
     Returns
     -------
     MixtureTable, DropReport
         Shares are divided by their sums. The report counts runs that are in one file of the pair only,
-        and runs without a loss.
+        runs without a loss, and those left out by the conditions.
 
     Raises
     ------
+    ConfigError
+        When a condition cannot be read, or runs of several variants are left.
     DataError
         When a file is absent, ambiguous or unreadable, or its rows do not pass; missing and negative
         shares, percentages, rows that do not sum to about 1 and runs named twice are refused.
     """
     path = Path(path)
     if path.is_dir():
+        if conditions:
+            raise ConfigError(f"{path}: a pair of files has no columns to choose rows by.")
         return _read_folder(path, part, index or INDEX)
-    frame = read_frame(path, "a table of mixtures")
-    return mixtures_of_frame(frame, shares, losses, index, columns, str(path))
+    frame = read_frame(path, "a table of mixtures", (VARIANT,))
+    meant, dropped = rows_of_one_variant(frame, conditions, str(path))
+    table, report = mixtures_of_frame(meant, shares, losses, index, columns, str(path))
+    return table, replace(report, read=len(frame), dropped={**dropped, **report.dropped})
 
 
 def mixtures_of_frame(

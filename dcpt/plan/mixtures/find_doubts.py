@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dcpt.plan.caveat import Caveat, Weight, in_order
+from dcpt.plan.caveat import Caveat, CaveatKind, Weight, in_order
 from dcpt.plan.mixtures.compared import Compared
 from dcpt.plan.mixtures.mixture_plan import CorpusShare, HeldOutScores, TargetLoss
 from dcpt.plan.mixtures.reach import Reach
+from dcpt.plan.mixtures.scatter_words import is_known, spell_noise
 from dcpt.plan.mixtures.setting import CENTRE, NOW, PROPORTIONAL, SEEN, Setting
 
 OFTEN = 0.1
@@ -69,12 +70,23 @@ def _alike(compared: Sequence[Compared], noise: float) -> Iterator[Caveat]:
         if not (item.alike and item.allowed) or item.name == CENTRE or item.difference is None:
             continue
         decides = item.name == NOW if in_use else True
-        name = item.name if item.name in (NOW, SEEN) else f"{item.name} mixture"
-        message = (
-            f"The {name} cannot be told from the answer: its goal differs by {item.difference:+.4f} "
-            f"({item.lo:+.4f} to {item.hi:+.4f}), and single runs scatter by {noise:.4f}."
+        kind: CaveatKind = "not_told_apart" if item.name == NOW else "baseline_not_told_apart"
+        yield Caveat(kind, "doubt" if decides else "note", _as_good(item, noise))
+
+
+def _as_good(item: Compared, noise: float) -> str:
+    """Why there is no reason to leave a mixture for the answer; `Compared.alike` has the rule."""
+    name = item.name if item.name in (NOW, SEEN) else f"{item.name} mixture"
+    difference = f"{item.difference:+.4f} ({item.lo:+.4f} to {item.hi:+.4f})"
+    if item.lo is not None and item.lo > 0:
+        return (
+            f"The answer is better than the {name}, by {difference}, which may be less than single runs "
+            f"scatter: {spell_noise(noise)}."
         )
-        yield Caveat("not_told_apart", "doubt" if decides else "note", message)
+    scatter = f"single runs scatter by {spell_noise(noise)}"
+    if not is_known(noise):
+        scatter = "how much single runs scatter is not known"
+    return f"The {name} cannot be told from the answer: its goal differs by {difference}, and {scatter}."
 
 
 def _reach(reach: Reach, shares: Sequence[CorpusShare]) -> Iterator[Caveat]:
@@ -137,7 +149,8 @@ def _fit(setting: Setting, held_out: HeldOutScores, gain: float | None) -> Itera
         yield Caveat(
             "noise_not_measured",
             "note",
-            "No mixture was trained twice: the noise of single runs is what the fit could not explain.",
+            "No mixture was trained twice, so that the noise of single runs is not measured; a few repeats "
+            "(mixtures.repeats in a sweep file) would tell it.",
         )
     for text in setting.fit.warnings:
         yield Caveat("fit_warning", "doubt", text if text.endswith(".") else f"{text}.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
 
 from dcpt.plan.mixtures.compared import Compared
 from dcpt.plan.mixtures.make_region import spoken
 from dcpt.plan.mixtures.mixture_frames import beside
 from dcpt.plan.mixtures.mixture_plan import MixturePlan
 from dcpt.plan.mixtures.names import short_names
+from dcpt.plan.mixtures.scatter_words import noise_words
 from dcpt.plan.mixtures.setting import PROPORTIONAL
 
 SMALL = 0.0005
@@ -68,7 +70,7 @@ def _losses(plan: MixturePlan) -> Iterator[str]:
     level = f"{100 * plan.question.level:.0f} %"
     yield (
         f"  goal      {plan.value:.4f}  {level} interval {plan.lo:.4f} to {plan.hi:.4f}; "
-        f"noise of a run {plan.noise:.4f}"
+        f"{noise_words(plan.noise)}"
     )
     yield (
         f"  regret    {plan.regret:.4f} expected against knowing the best mixture, up to "
@@ -100,7 +102,8 @@ def _prices(plan: MixturePlan) -> Iterator[str]:
         yield f"  binds     {item.text}: relaxed by {item.relaxed} the goal moves by {item.change:+.5f}{rate}"
     if plan.cautious is not None:
         level = f"{100 * plan.question.level:.0f} %"
-        yield f"  cautious  keeping every limit in {level} of the draws: goal {plan.cautious.value:.4f}"
+        yield f"  cautious  keeping every limit in {level} of the draws: goal {plan.cautious.value:.4f}, with"
+        yield from (f"            {line}" for line in _all_shares(plan.cautious.shares))
     elif plan.question.limits:
         yield f"  cautious  no mixture keeps every limit in {100 * plan.question.level:.0f} %"
 
@@ -130,6 +133,13 @@ def _alike(plan: MixturePlan) -> Iterator[str]:
         largest = sorted(item.shares.items(), key=lambda pair: -pair[1])[:4]
         told = ", ".join(f"{names[name]} {share:.2f}" for name, share in largest if share >= 0.01)
         yield f"    {told}, ...: {item.difference:+.4f} ({item.lo:+.4f} to {item.hi:+.4f})"
+
+
+def _all_shares(shares: Mapping[str, float]) -> list[str]:
+    """Every share that does not round to nothing, the greatest first, in lines of a terminal's width."""
+    names = dict(zip(shares, short_names(list(shares)), strict=True))
+    known = sorted(shares.items(), key=lambda pair: -pair[1])
+    return wrap(", ".join(f"{names[name]} {share:.3f}" for name, share in known if share >= SMALL), 96)
 
 
 def _ends(low: float, high: float) -> str:

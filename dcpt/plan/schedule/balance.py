@@ -13,6 +13,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.plan.schedule.aim import Aim, Priced, price
 from dcpt.plan.schedule.caveat import ScheduleCaveat
 from dcpt.plan.schedule.forecast import FittedCurves
+from dcpt.plan.schedule.outside import outside_curves
 from dcpt.plan.schedule.reach import doubts, impossible
 from dcpt.plan.schedule.setting import Setting
 
@@ -45,6 +46,8 @@ class Balance:
         Share of the draws in which that run is the best; None without draws.
     caveats : tuple of ScheduleCaveat
         Reasons for doubt.
+    outside : tuple of str
+        What of each run lies outside the fitted curves, see `outside_curves`.
     """
 
     weights: tuple[float, ...]
@@ -54,10 +57,11 @@ class Balance:
     best: tuple[int, ...]
     agree: Array | None
     caveats: tuple[ScheduleCaveat, ...]
+    outside: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per weight: the best run, both losses, their changes, and how many draws agree."""
+        """One row per weight: the best run, losses, their changes, how many draws agree, what is outside."""
         import pandas as pd
 
         index = list(self.best)
@@ -68,6 +72,7 @@ class Balance:
             columns[f"{side}_change"] = change.mean[index]
         if self.agree is not None:
             columns["agree"] = self.agree
+        columns["outside"] = [self.outside[item] for item in index]
         return pd.DataFrame(columns)
 
 
@@ -125,4 +130,5 @@ def balance(
         best=tuple(best),
         agree=np.array(agree) if agree else None,
         caveats=(*doubts(aims[len(aims) // 2], runs), *impossible(priced)),
+        outside=tuple(outside_curves((general, domain), runs)),
     )

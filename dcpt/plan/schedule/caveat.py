@@ -17,6 +17,7 @@ ScheduleCaveatKind = Literal[
     "late_mixture",
     "hardly_trains",
     "impossible_loss",
+    "low_rates",
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dcpt.plan.schedule.aim import Aim, Priced
 from dcpt.plan.schedule.caveat import ScheduleCaveat, ScheduleCaveatKind
 from dcpt.plan.schedule.forecast import FittedCurves
+from dcpt.plan.schedule.low_rates import low_rate_doubts
 from dcpt.plan.schedule.setting import Setting
 
 FAR = 3.0
@@ -23,7 +24,9 @@ _NAMES: Mapping[str, tuple[str, ScheduleCaveatKind]] = {
 
 def doubts(aim: Aim, settings: Sequence[Setting]) -> tuple[ScheduleCaveat, ...]:
     """Caveats that hold for some of the settings, each once."""
-    found = [item for fit, _ in aim.active for item in _of_fit(fit, settings)]
+    found = [
+        item for fit, _ in aim.active for item in (*_of_fit(fit, settings), *low_rate_doubts(fit, settings))
+    ]
     if any(fit.draws is None or not len(fit.draws) for fit, _ in aim.active):
         found.append(
             ScheduleCaveat("no_interval", "A fit has no bootstrap draws: the answer has no interval.")

@@ -13,6 +13,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.plan.schedule.aim import Aim, Priced, price
 from dcpt.plan.schedule.caveat import ScheduleCaveat
 from dcpt.plan.schedule.forecast import Forecast
+from dcpt.plan.schedule.outside import outside_curves
 from dcpt.plan.schedule.reach import doubts, impossible
 from dcpt.plan.schedule.setting import Setting
 
@@ -54,6 +55,8 @@ class ScheduleSweep:
         Reasons for doubt.
     level : float
         Probability of the intervals.
+    outside : tuple of str
+        What of each run lies outside the fitted curves, see `outside_curves`.
     """
 
     knob: str
@@ -66,6 +69,7 @@ class ScheduleSweep:
     loss: float
     caveats: tuple[ScheduleCaveat, ...]
     level: float
+    outside: tuple[str, ...] = ()
 
     @property
     def setting(self) -> Setting:
@@ -74,7 +78,7 @@ class ScheduleSweep:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per value: the knob, objective, losses of the sides and their changes, with intervals."""
+        """One row per value: the knob, objective, losses and changes, with intervals; what is outside."""
         import pandas as pd
 
         columns: dict[str, Array] = {self.knob: self.values}
@@ -83,7 +87,7 @@ class ScheduleSweep:
             columns |= _columns(side, loss, self.level)
         for side, change in zip(self.priced.sides, self.priced.changes, strict=False):
             columns |= _columns(f"{side}_change", change, self.level)
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns).assign(outside=list(self.outside))
 
 
 def sweep_settings(
@@ -146,6 +150,7 @@ def sweep_settings(
         float(objective.mean[index]),
         caveats,
         level,
+        tuple(outside_curves((fit for fit, _ in aim.active), runs)),
     )
 
 

@@ -12,6 +12,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.plan.schedule.aim import Aim, Priced, price
 from dcpt.plan.schedule.caveat import ScheduleCaveat
 from dcpt.plan.schedule.knobs import check_mixture
+from dcpt.plan.schedule.outside import outside_curves
 from dcpt.plan.schedule.reach import doubts
 from dcpt.plan.schedule.setting import Setting
 
@@ -41,6 +42,8 @@ class Upsampling:
         Its interval over the draws; None without draws.
     caveats : tuple of ScheduleCaveat
         Reasons for doubt; that the assumption is not fitted is always one.
+    outside : tuple of str
+        What of each run lies outside the fitted curves, see `outside_curves`.
     """
 
     settings: tuple[Setting, ...]
@@ -50,10 +53,11 @@ class Upsampling:
     gain_lo: float | None
     gain_hi: float | None
     caveats: tuple[ScheduleCaveat, ...]
+    outside: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per run: r, r_late, the late part, mean domain share, objective and losses."""
+        """One row per run: r, r_late, late part, mean domain share, objective, losses, what is outside."""
         import pandas as pd
 
         rows = [
@@ -67,7 +71,8 @@ class Upsampling:
         ]
         frame = pd.DataFrame(rows).assign(objective=self.priced.objective.mean)
         losses = zip(self.priced.sides, self.priced.losses, strict=True)
-        return frame.assign(**{side: loss.mean for side, loss in losses})
+        frame = frame.assign(**{side: loss.mean for side, loss in losses})
+        return frame.assign(outside=list(self.outside))
 
 
 def mean_share(setting: Setting) -> float:
@@ -147,4 +152,5 @@ def upsample_late(
         gain_lo=low,
         gain_hi=high,
         caveats=doubts(aim, runs),
+        outside=tuple(outside_curves((fit for fit, _ in aim.active), runs)),
     )

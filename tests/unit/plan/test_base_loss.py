@@ -6,6 +6,7 @@ import pytest
 
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
+from dcpt.fit.bases import Bases
 from dcpt.plan.base_loss import find_base_loss
 from dcpt.plan.objective import Objective
 
@@ -67,3 +68,37 @@ def test_too_few_bases_are_refused_with_a_hint(synthetic, sizes) -> None:
     with pytest.raises(PlanError, match=f"base losses of {len(sizes)}") as caught:
         find_base_loss(asking(), table)
     assert "general_now" in str(caught.value.hint)
+
+
+def noisy_bases(seed: int) -> Bases:
+    rng = np.random.default_rng(seed)
+    sizes = (0.055e6, 0.094e6, 0.22e6, 0.6e6, 0.9e6, 2.66e6)
+    losses = (1.2 + 2 * (np.array(sizes) / 1e6) ** -0.16) * np.exp(0.002 * rng.standard_normal(6))
+    return Bases(sizes, tuple(map(float, losses)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_loss_of_a_base_has_no_jump_where_measured_sizes_begin(seed) -> None:
+    """Bases scatter by 0.2 % about their curve: measured and estimated losses join without a step."""
+    bases = noisy_bases(seed)
+    N = np.geomspace(0.04e6, 6e6, 4001)
+    found = [find_base_loss(asking(N=float(size)), None, known=bases) for size in N]
+    logs, sd = np.log([base.value for base in found]), np.array([base.log_sd for base in found])
+    slope = np.diff(logs) / np.diff(np.log(N))
+    assert slope.max() <= 0  # falls with size all the way, as the bases do
+    assert slope.min() > -0.2
+    assert np.abs(np.diff(sd)).max() < 2e-4
+    plain = bases.at(N)
+    assert (sd <= plain[1] + 1e-12).all()
+    for size, loss in zip(bases.sizes, bases.losses, strict=True):
+        base = find_base_loss(asking(N=size), None, known=bases)
+        assert (base.value, base.log_sd, base.source) == (loss, 0.0, "measured")
+        beside = find_base_loss(asking(N=1.006 * size), None, known=bases)
+        assert beside.source == "estimated"
+        assert beside.value == pytest.approx(loss, rel=5e-4)
+        assert 0 < beside.log_sd < 0.1 * bases.at(1.006 * size)[1][0]
+    middle = float(np.sqrt(0.22e6 * 0.6e6))
+    halfway = find_base_loss(asking(N=middle), None, known=bases)
+    assert (halfway.value, halfway.log_sd) == pytest.approx([float(part[0]) for part in bases.at(middle)])
+    assert "led to" not in halfway.how
+    assert "led to the measured loss of 600k" in find_base_loss(asking(N=0.62e6), None, known=bases).how

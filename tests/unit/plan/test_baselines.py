@@ -97,7 +97,14 @@ def test_a_mix_that_cannot_be_told_from_the_answer_is_not_to_be_changed(syntheti
     assert same.verdict == "do not change your mix on this evidence"
     assert same.verdict_line.startswith("Do not change your mix on this evidence: the mix in use (r = ")
     assert "--now" in same.verdict_line
-    assert by_name(same)["mix in use"].same
+    # In the interval of the best ratio, yet worse in every draw: that is said, and what the answer costs.
+    mix = by_name(same)["mix in use"]
+    assert mix.lo > 0
+    assert not mix.same
+    assert mix.kept > same.kept_at_r
+    assert f"r* = {same.r:.3f} is better by {mix.difference:.4f} ({mix.lo:.4f} to" in same.verdict_line
+    assert f"in {100 * same.kept_at_r:.0f} % of the draws, not {100 * mix.kept:.0f} %" in same.verdict_line
+    assert "cannot be told" not in same.verdict_line
     other = make_plan(fits, Objective.of({**ASKED, "r_now": 0.12}))
     assert not by_name(other)["mix in use"].same
     assert other.verdict != same.verdict
@@ -115,15 +122,35 @@ def test_a_mix_that_breaks_the_limit_is_not_the_answer_however_near(synthetic, p
     assert by_name(copied)["mix in use"].same
 
 
-def test_without_a_mix_in_use_the_plan_says_what_it_was_compared_with(plan) -> None:
-    """Told to keep a mix that it does not know, a reader must learn which mixes were meant."""
-    same = [item for item in plan.baselines if item.same]
-    assert same
+def test_a_baseline_that_is_worse_in_every_draw_is_told_apart_wherever_it_lies(synthetic, plan) -> None:
+    """The mixes beside a plan whose limit binds: each by its paired difference, not by the interval of r*."""
+    for item in plan.baselines:
+        if item.r is None or item.lo is None:
+            continue
+        assert item.same == bool(item.keeps and item.kept >= plan.kept_at_r and item.lo <= 0 <= item.hi)
+        if item.lo > 0:
+            line = next(line for line in plan.summary().splitlines() if f"  {item.name} " in line)
+            assert f"better by {item.difference:.4f} ({item.lo:.4f} to {item.hi:.4f})" in line
+    assert not any(item.same for item in plan.baselines)
+    assert plan.verdict != "do not change your mix on this evidence"
+    assert "Keep the mix you have" not in plan.summary()
+
+
+def test_without_a_mix_in_use_the_plan_says_what_it_was_compared_with(synthetic) -> None:
+    """Told that a mix is as good, a reader must learn which, and that the one in use is not known."""
+    balance = {"N": 1.2e6, "D": 1.3e6, "minimise": "0.22*domain + 0.78*general"}
+    plan = make_plan(synthetic.fits(spread=0.03), Objective.of(balance))
+    nearest = min((item for item in plan.baselines if item.same), key=lambda item: abs(item.difference))
+    assert nearest.lo <= 0 <= nearest.hi
     assert plan.verdict == "do not change your mix on this evidence"
-    assert plan.verdict_line.startswith("Keep the mix you have: the evidence does not separate the answer")
-    nearest = min(same, key=lambda item: abs(item.difference))
-    assert f"from '{nearest.name}' (r = {nearest.r:.3f})" in plan.verdict_line
-    assert "give the mix in use (--now)" in plan.verdict_line
+    line = plan.verdict_line
+    assert line.startswith(
+        "No reason to leave a mix that is as good: the evidence does not separate the answer"
+    )
+    assert f"from '{nearest.name}' (r = {nearest.r:.3f})" in line
+    assert f"differs by {nearest.difference:+.4f} ({nearest.lo:+.4f} to {nearest.hi:+.4f})" in line
+    assert "give the mix in use (--now)" in line
+    assert f"not told apart: {nearest.difference:+.4f}" in plan.summary()
 
 
 def test_a_flat_objective_is_no_reason_to_change(synthetic) -> None:

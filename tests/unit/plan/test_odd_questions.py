@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.fit import fit_table
-from dcpt.fit.fit_file import FitSet
+from dcpt.fit.fit_file import FitSet, load_fits
 from dcpt.plan.make_plan import make_plan
 from dcpt.plan.objective import Objective
 from dcpt.plan.plan import Plan
@@ -26,6 +28,7 @@ STAND_IN_CORPUS = SweepCorpus.model_validate(
     }
 )
 AT = {"N": 0.5e6, "D": 1e6}
+LAW_CPU = Path(__file__).resolve().parents[3] / "fits" / "law_cpu"
 
 
 def said(plan: Plan, kind: str) -> str:
@@ -90,6 +93,31 @@ def test_a_limit_that_is_merely_generous_is_no_doubt(fits) -> None:
     assert said(plan, "idle_limit") == said(plan, "base_unlikely") == ""
 
 
+@pytest.mark.parametrize(
+    ("factor", "said_of"), [(0.76, "24 % less"), (0.95, ""), (1.05, ""), (1.2, "20 % more")]
+)
+def test_a_given_base_is_held_against_the_bases_of_the_proxies(synthetic, factor, said_of) -> None:
+    """A base a quarter better than its size leads one to expect is used, and said to be surprising."""
+    expected = synthetic.base_loss(0.5e6)
+    asked = {**AT, "keep": "general <= 3.4", "general_now": round(factor * expected, 4)}
+    plan = make_plan(synthetic.fits(), Objective.of(asked), synthetic.table())
+    doubt = said(plan, "base_unlikely")
+    assert (said_of in doubt) if said_of else doubt == ""
+    if said_of:
+        assert f"about {expected:.4g} for a base of 500k" in doubt
+        assert "evaluation set, tokenizer and unit" in doubt
+        assert plan.base.value == asked["general_now"]  # never put aside
+
+
+def test_a_base_in_bits_is_told_as_one(synthetic) -> None:
+    bits = synthetic.base_loss(0.5e6) / np.log(2)
+    asked = {**AT, "keep": "general <= -1%", "general_now": round(bits, 3)}
+    plan = make_plan(synthetic.fits(), Objective.of(asked), synthetic.table())
+    assert f"in bits per token it would be {synthetic.base_loss(0.5e6):.4g}"[:-1] in said(
+        plan, "base_unlikely"
+    )
+
+
 def test_mistakes_in_python_are_told_as_those_in_files() -> None:
     """The constructor and the reader of files find the same mistake in the same words."""
     good = {"N": 1e9, "D": 1e9, "keep": "general <= +2%"}
@@ -132,6 +160,21 @@ def test_swapped_sides_are_noticed_whatever_the_law(synthetic, names) -> None:
     assert "share of its own side" in said(plan, "wrong_way")
     assert {"general", "domain"} <= set(said(plan, "wrong_way").split())
     assert plan.caveats[0].kind == "wrong_way"
+
+
+@pytest.mark.skipif(not LAW_CPU.exists(), reason="needs the committed fits")
+def test_extrapolation_is_told_before_what_may_follow_from_it() -> None:
+    """150,000 times beyond the fitted tokens a law that is right on them runs the wrong way."""
+    fits = load_fits(LAW_CPU)
+    asked = {"N": 0.9e6, "keep": "general <= 3.1"}
+    plan = make_plan(fits, Objective.of({**asked, "D": 158e9}))
+    assert [item.kind for item in plan.caveats][:2] == ["extrapolates_D", "wrong_way"]
+    assert "is 150,681 times above the fitted range (131k to 1.05M)" in plan.verdict_line
+    assert "swapped" not in plan.summary()
+    assert "the extrapolation is to blame" in said(plan, "wrong_way")
+    assert plan.verdict == "the data do not say"
+    near = make_plan(fits, Objective.of({**asked, "D": 1.065e6}))
+    assert "The token count 1.06M is 1.6 % above the fitted range" in said(near, "extrapolates_D")
 
 
 def test_sides_in_their_places_run_the_right_way(synthetic) -> None:

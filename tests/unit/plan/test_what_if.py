@@ -114,7 +114,13 @@ def test_questions_that_make_no_sense_are_refused(fits) -> None:
         (objective, "D", ["-1"], "positive"),
         (objective, "keep", ["loads"], "keep: got"),
         (balance, "keep", None, "nothing is kept"),
-        (Objective.of({"budget": {"flops": 1e13}}), "r", None, "N is not given"),
+        (Objective.of({"budget": {"flops": 1e13}}), "D", None, "D is not given"),
+        (objective, "budget", ["1e13"], "no budget"),
+        (objective, "pool", None, "no pool to vary"),
+        (objective, "pool", ["novels=1M"], "'novels' is no side"),
+        (Objective.of({"N": 1e6, "budget": {"flops": 1e13}}), "price", ["2"], "in flops, which has no price"),
+        (Objective.of({"N": 1e6, "budget": {"flops": 1e13}}), "budget", ["gpu_hours=2"], "amounts of flops"),
+        (Objective.of({"N": 1e6, "budget": {"flops": 1e13}}), "D", ["1M"], "a budget is what chooses"),
         (objective, "N", ["1.2M", "2M"], "loss of one base"),
     ):
         with pytest.raises(ConfigError, match=match):
