@@ -76,7 +76,8 @@ class OptimizerSpec:
     """AdamW and gradient clipping; `dcpt.core.training_options` says what `interpolation` and `tilt` do.
 
     `on_spike` says what becomes of a run whose training loss leaves its level and stays away: it is
-    stopped, tried once more with its data in another order, or left alone.
+    stopped, tried once more with its data in another order, or left alone. A loss that is no finite number
+    stops it in any case; where spikes are tried once more, so is that.
     """
 
     beta1: float = 0.9

@@ -54,6 +54,12 @@ class Interpolation:
         """Interpolations after step `first` up to and including step `last`."""
         return last // self.every - first // self.every
 
+    def ends_near(self, steps: int) -> tuple[int, ...]:
+        """Lengths of a run, nearest to so many steps, that end right after an interpolation."""
+        below = steps // self.every * self.every
+        above = -(-steps // self.every) * self.every
+        return tuple(end for end in dict.fromkeys((below, above)) if end)
+
 
 def check_tilt(tilt: float) -> None:
     """Refuse a tilt that is no number.

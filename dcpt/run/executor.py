@@ -67,6 +67,11 @@ class Place:
         File descriptor of the lock that every process of this machine that may write a run keeps.
     options : sequence of str
         More options of the trainer's command line.
+    node : str
+        Module and class that trains on a node of a cluster: a `dcpt.run.node.Node`, whose module is a program
+        with the same command line.
+    procs, nodes : int
+        Processes per machine, and machines, that one group of runs takes.
     """
 
     root: Path
@@ -75,6 +80,9 @@ class Place:
     precision: str = "fp32"
     hold: int | None = None
     options: Sequence[str] = ()
+    node: str = "dcpt.run.node:Node"
+    procs: int = 1
+    nodes: int = 1
 
 
 ExecutorFactory = Callable[[Place], Executor]

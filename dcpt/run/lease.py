@@ -7,8 +7,9 @@ the highest takes it back.
 
 A holder touches its file every `BEAT_SECONDS`. Whether it is dead is judged without this machine's clock,
 which may jump or differ from the file server's: either nothing was touched for `STALE_SECONDS` of
-watching (`time.monotonic`), or the file is that much older than one just touched beside it and was not
-touched for `VERIFY_SECONDS` of watching. On the same machine the kernel knows at once: the holder and its
+watching (`time.monotonic`), or the file was that much older than one touched beside it when the watching
+began, and was not touched for `VERIFY_SECONDS` of it. A file server's clock that is set while somebody
+watches changes neither. On the same machine the kernel knows at once: the holder and its
 workers keep a lock on a file that the lease names.
 """
 
@@ -97,7 +98,8 @@ class LeaseOffice:
         folder = root.resolve() / "runs" / "holds"
         boot = boot_id()
         self.hold = folder / f"{boot[:8]}-{os.getpid()}-{uuid4().hex[:8]}.lock"
-        self._seen: dict[Path, tuple[int, float]] = {}
+        # When a lease had been touched, when that was seen first, and how old it was then.
+        self._seen: dict[Path, tuple[int, float, int]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self.hold, "wb")  # noqa: SIM115 (open as long as the office)
@@ -183,14 +185,14 @@ class LeaseOffice:
             touched = path.stat().st_mtime_ns
         except FileNotFoundError:
             return False  # somebody took it over in this moment
-        known, since = self._seen.get(path, (None, now))
+        known, since, age = self._seen.get(path, (None, now, 0))
         if known != touched:
-            self._seen[path] = touched, now
+            self._seen[path] = touched, now, _file_server_time(path.parent) - touched
             return False
         watched = now - since
         if watched < VERIFY_SECONDS:
             return False
-        return watched >= STALE_SECONDS or _file_server_time(path.parent) - touched >= STALE_SECONDS * 1e9
+        return watched >= STALE_SECONDS or age >= STALE_SECONDS * 1e9
 
 
 def boot_id() -> str:

@@ -92,9 +92,9 @@ def _hold(root: Path, runner: TextIO) -> None:
 
 
 def _wait_for(root: Path, workers: TextIO, patience: float) -> None:
-    until = time.monotonic() + patience
+    until = time.time() + patience
     while not _take(workers):
-        if time.monotonic() >= until:
+        if time.time() >= until:
             raise ConfigError(
                 f"{root}: a worker of an earlier dcpt process is still at work after {patience:g} s.",
                 hint=f"end it first: fuser {root / WORKERS} names it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import time
@@ -51,9 +52,9 @@ class RayExecutor:
         ``slots`` is the number of actors; by default as many as the cluster has GPUs or CPUs for.
     options : mapping
         ``address`` (of a cluster; by default RAY_ADDRESS, else one is started here), ``num_cpus`` and
-        ``num_gpus`` of an actor (default 1, and 1 GPU where the device is not cpu and the cluster has
-        some), ``resources`` (one of its custom resources by name), ``object_store_memory`` (bytes, of a
-        cluster that is started here).
+        ``num_gpus`` of an actor (default one per process, and as many GPUs where the device is not cpu
+        and the cluster has some), ``resources`` (one of its custom resources by name),
+        ``object_store_memory`` (bytes, of a cluster that is started here).
 
     Raises
     ------
@@ -64,6 +65,11 @@ class RayExecutor:
     def __init__(self, place: Place, options: Mapping[str, str] | None = None) -> None:
         self.place = place
         given = _read(options or {})
+        if place.nodes > 1:
+            raise ConfigError(
+                f"executor ray: a run over {place.nodes} machines; an actor is on one of them.",
+                hint="--executor slurm, or --nodes 1 with more --procs",
+            )
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -75,7 +81,7 @@ class RayExecutor:
         self._ray = ray
         self._joined = not ray.is_initialized()
         if self._joined:
-            _join(ray, given, place.slots)
+            _join(ray, given, place.slots, place.procs)
         self._needs = _needs(given, place, ray.cluster_resources())
         self._folder = place.root.resolve() / "runs" / "logs" / "ray"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -174,7 +180,9 @@ class _Actor:
     """What Ray runs on a node."""
 
     def __init__(self, place: Place, events: Path) -> None:
-        self.node = Node(place, events, f"ray-{os.uname().nodename}-{os.getpid()}")
+        module, _, name = place.node.partition(":")
+        kind: type[Node] = getattr(importlib.import_module(module), name)
+        self.node = kind(place, events, f"ray-{os.uname().nodename}-{os.getpid()}")
 
     def train(self, runs: Sequence[str]) -> bool:
         return self.node.train(runs)
@@ -200,7 +208,7 @@ def _read(options: Mapping[str, str]) -> dict[str, Any]:
     return read
 
 
-def _join(ray: Any, given: Mapping[str, Any], slots: int | None) -> None:
+def _join(ray: Any, given: Mapping[str, Any], slots: int | None, procs: int) -> None:
     address = given.get("address") or os.environ.get("RAY_ADDRESS")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
@@ -208,7 +216,7 @@ def _join(ray: Any, given: Mapping[str, Any], slots: int | None) -> None:
             ray.init(address=address, **quiet)
         else:
             memory = int(given.get("object_store_memory", OBJECT_STORE))
-            cpus = None if slots is None else max(1, math.ceil(slots * given.get("num_cpus", 1.0)))
+            cpus = None if slots is None else max(1, math.ceil(slots * given.get("num_cpus", procs)))
             ray.init(
                 address="local",
                 include_dashboard=False,
@@ -224,10 +232,11 @@ def _join(ray: Any, given: Mapping[str, Any], slots: int | None) -> None:
 
 
 def _needs(given: Mapping[str, Any], place: Place, have: Mapping[str, float]) -> dict[str, Any]:
-    gpus = 0.0 if place.device == "cpu" else given.get("num_gpus", 1.0 if have.get("GPU") else 0.0)
+    each = float(place.procs)
+    gpus = 0.0 if place.device == "cpu" else given.get("num_gpus", each if have.get("GPU") else 0.0)
     custom = given.get("resources")
     return {
-        "num_cpus": given.get("num_cpus", 1.0),
+        "num_cpus": given.get("num_cpus", each),
         "num_gpus": gpus,
         "resources": {custom: 1.0} if custom else {},
     }

@@ -146,8 +146,9 @@ class SlurmExecutor:
                 words = (done.stderr or done.stdout).strip()
                 if any(part in words.lower() for part in _AWAY):
                     return  # it will be asked again
+                said = "; ".join(line.removeprefix("sbatch: error: ").strip() for line in words.splitlines())
                 raise ConfigError(
-                    f"sbatch refused {self.name}: {words}", hint="--option sets sbatch's options"
+                    f"sbatch refused {self.name}: {said}", hint="--option sets sbatch's options"
                 )
             del self.new[: len(groups)]
             self._asked = time.monotonic()

@@ -37,7 +37,7 @@ _BODY = """
 task=$SLURM_ARRAY_TASK_ID
 runs=$(sed -n "$((task + 1))p" {folder}/runs.txt)
 {setup}
-{python} -m dcpt.run.node {root} $runs \\
+{python} -m {module} {root} $runs \\
     --events {folder}/events/$task.jsonl --device {device} --precision {precision}{trainer} &
 child=$!
 
@@ -82,6 +82,8 @@ def batch_script(name: str, folder: Path, tasks: int, place: Place, options: Map
         "open-mode": "append",
         "requeue": "",
         **DEFAULTS,
+        **({"cpus-per-task": str(place.procs)} if place.procs > 1 else {}),
+        **({"nodes": str(place.nodes), "ntasks-per-node": "1"} if place.nodes > 1 else {}),
         **{key: value for key, value in options.items() if key not in ("setup", "python")},
     }
     lines = [f"#SBATCH --{key}" + (f"={shlex.quote(value)}" if value else "") for key, value in head.items()]
@@ -91,6 +93,7 @@ def batch_script(name: str, folder: Path, tasks: int, place: Place, options: Map
         folder=shlex.quote(str(folder)),
         root=shlex.quote(str(place.root.resolve())),
         setup=f"source {shlex.quote(str(Path(setup).resolve()))}" if setup else "",
+        module=place.node.partition(":")[0],
         python=shlex.quote(options.get("python", sys.executable)),
         device=place.device,
         precision=place.precision,

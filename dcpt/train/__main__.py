@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dcpt.train.full.options import add_options, read_options
+from dcpt.train.full.parent_death import die_with_parent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ[name] = threads
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if options.command == "full":  # before the imports, during which torchrun may die
+        die_with_parent()
     with _events() as emit:
         from dcpt.core.errors import DcptError
 

@@ -6,7 +6,7 @@ Where each trouble is dealt with:
 killed, machine lost   the next attempt goes on from the last whole checkpoint (`checkpoint.newest_whole`)
 SIGTERM, INT, USR1     checkpoint, exit 75 (`serve.Watch`); no record, the run can be resumed
 out of memory          half as many sequences a pass, the same batch (`micro_batch`); then tried again
-not a finite number    stopped before the optimizer step, abandoned with the reason: `Diverged`
+not a finite number    stopped before the optimizer step; then as a loss spike: `Diverged`
 loss spike             abandoned with the reason, or one more attempt in another data order (`spike`)
 disk full              nothing half-written (`files`, `checkpoint`); the sweep pauses, nothing is failed
 torn journal line      cut off when the run goes on (`journal.Journal.rewind`)

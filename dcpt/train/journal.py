@@ -44,17 +44,23 @@ class Journal:
     def rewind(self, step: int | None) -> int:
         """Drop the rows after `step` (None: all), and a torn last line; count a new start.
 
+        What happened to the run stays known. How many sequences it found to fit is what it goes on with:
+        its row is then one of the next step.
+
         Returns
         -------
         int
             How often the run was started, this time included.
         """
-        kept = [
-            row
-            for row in files.read_lines(self.path)
-            if row.get("kind") in _LASTING or (step is not None and row.get("step", 0) <= step)
-        ]
-        kept.append({"kind": START, "step": step if step is not None else self.spec.first_step})
+        at = step if step is not None else self.spec.first_step
+        kept, fitted = [], None
+        for row in files.read_lines(self.path):
+            if row.get("kind") == MICRO_BATCH and row.get("step", 0) > at:
+                fitted = {**row, "step": at + 1}
+            elif row.get("kind") in _LASTING or (step is not None and row.get("step", 0) <= step):
+                kept.append(row)
+        kept += [fitted] if fitted is not None else []
+        kept.append({"kind": START, "step": at})
         lines = (json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in kept)
         files.write_text(self.path, "".join(lines))
         return sum(row.get("kind") == START for row in kept)
@@ -77,8 +83,13 @@ class Journal:
     @property
     def micro_batch(self) -> int | None:
         """Sequences that went through the network together at last; None where all of a batch did."""
-        found = self.rows(MICRO_BATCH)
-        return int(found[-1]["rows"]) if found else None
+        found = self.micro_batches()
+        return found[max(found)] if found else None
+
+    def micro_batches(self) -> dict[int, int]:
+        """Step to the sequences that went through the network together from it on, where that changed."""
+        found = {int(row["step"]): int(row["rows"]) for row in self.rows(MICRO_BATCH)}
+        return dict(sorted(found.items()))
 
     @property
     def earlier_attempt(self) -> str:

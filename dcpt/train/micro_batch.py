@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -72,12 +72,6 @@ class MicroBatch:
             if tokens.is_cuda:
                 torch.cuda.empty_cache()
 
-    def describe(self) -> dict[str, str]:
-        """What the record says of it: nothing where all of a batch went through at once."""
-        if self.rows == self.batch:
-            return {}
-        return {"micro_batch": f"{self.rows} of {self.batch} sequences at a time, for want of memory"}
-
     def _add_up(
         self, tokens: torch.Tensor, mean_loss: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
@@ -91,3 +85,26 @@ class MicroBatch:
             loss.backward()
             total += loss.detach()
         return total
+
+
+def describe(batch: int, first: int, changes: Mapping[int, int]) -> dict[str, str]:
+    """What a record says of it: nothing where all of a batch went through at once at every step.
+
+    Parameters
+    ----------
+    batch : int
+        Sequences per optimizer step.
+    first : int
+        Step that the run went on from.
+    changes : mapping of int to int
+        Step to the sequences per pass from it on, in order; before them it was the batch.
+    """
+    parts, last = [], batch
+    for step, rows in changes.items():
+        if rows == last:
+            continue
+        last = rows
+        place = f" from step {step}" if step > first + 1 else ""
+        whole = f"whole batches{place}"
+        parts.append(whole if rows == batch else f"{rows} of {batch} sequences at a time{place}")
+    return {"micro_batch": f"{'; '.join(parts)}, for want of memory"} if parts else {}

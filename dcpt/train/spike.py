@@ -107,8 +107,10 @@ class SpikeWatch:
         return level
 
 
-def begin_again(run_dir: Path, spec: RunSpec, journal: Journal, spike: Spike) -> bool:
+def begin_again(run_dir: Path, spec: RunSpec, journal: Journal, trouble: Diverged) -> bool:
     """Set a run back to its start, to meet its data in another order; once, and only where that is asked for.
+
+    A spike is one reason, a loss or gradient norm that is no finite number another.
 
     Returns
     -------
@@ -117,9 +119,9 @@ def begin_again(run_dir: Path, spec: RunSpec, journal: Journal, spike: Spike) ->
     """
     if spec.optimizer.on_spike != "retry" or journal.rows(RETRY):
         return False
-    # In this order: a process killed in between begins again from the start and meets the same spike.
+    # In this order: a process killed in between begins again from the start and meets the same trouble.
     shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
-    journal.log_retry(SHIFT, str(spike))
+    journal.log_retry(SHIFT, str(trouble))
     return True
 
 

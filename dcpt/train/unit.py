@@ -20,14 +20,15 @@ from dcpt.train.failure import Diverged, Stopped, refuse_divergence
 from dcpt.train.inputs import open_corpora, open_mixture, read_spec
 from dcpt.train.interpolation import Interpolator
 from dcpt.train.journal import LOG_EVERY, Journal
-from dcpt.train.micro_batch import MicroBatch
+from dcpt.train.micro_batch import MicroBatch, describe
 from dcpt.train.model import count_parameters, head_size
 from dcpt.train.objective import Objective
 from dcpt.train.optimizer import clip_gradients, make_optimizer, set_rate
 from dcpt.train.outcome import make_record
 from dcpt.train.processor import Processor
 from dcpt.train.reweighting import advance_history, find_history
-from dcpt.train.spike import Spike, SpikeWatch, begin_again, with_data_order
+from dcpt.train.save_spacing import SAVE_SHARE, SaveSpacing
+from dcpt.train.spike import SpikeWatch, begin_again, with_data_order
 from dcpt.train.start import start_network
 
 Report = Callable[[dict[str, Any]], None]
@@ -118,7 +119,9 @@ class Unit:
             spec.context,
             head_size(self.network),
         )
-        self.before, self.sharing, self.packed = self.progress.seconds, 1, 1
+        self.before, self.sharing = self.progress.seconds, 1
+        self.manner: dict[str, str] = {}  # what the record says of how it was packed
+        self.spacing = SaveSpacing(SAVE_SHARE if processor.device.type == "cuda" else None)
         self.measure: Measure = measure_losses
         self.told = self.span = self.rate = 0.0  # training time and speed since the last row
         self.mark = self.progress.step
@@ -128,11 +131,9 @@ class Unit:
         try:
             self.begin()
             self.train(self.steps)
-        except Spike as spike:
-            if begin_again(self.run_dir, self.spec, self.journal, spike):
-                return Unit(self.run_dir, self.processor, self.report, self.stop).run()
-            return self.finish("abandoned", str(spike), self.progress.step)
         except Diverged as error:
+            if begin_again(self.run_dir, self.spec, self.journal, error):
+                return Unit(self.run_dir, self.processor, self.report, self.stop).run()
             return self.finish("abandoned", str(error), self.progress.step)
         return self.finish("finished", self.journal.earlier_attempt, self.steps)
 
@@ -170,7 +171,7 @@ class Unit:
         due = last or self.is_due(step)
         if due:
             self._evaluate(step)
-        if due or step in self.spec.keep:
+        if last or step in self.spec.keep or (due and self.spacing.is_worth(self.sharing)):
             self.save(step)
         now = time.monotonic()
         if due or now - self.told >= PROGRESS_SECONDS:
@@ -224,10 +225,13 @@ class Unit:
 
     def save(self, step: int) -> None:
         """Write a checkpoint, and remove those that are no longer needed."""
-        self.progress = self._at(step)
-        optimizer = self.optimizer if step > 0 else None
+        self.progress, began = self._at(step), time.monotonic()
+        # Nothing is trained on from the end of a run unless it says so.
+        on = 0 < step < self.steps or (step > 0 and step in self.spec.keep)
+        optimizer = self.optimizer if on else None
         checkpoint.save_checkpoint(self.run_dir, self.progress, self.network, optimizer)
         checkpoint.thin_out(self.run_dir, self.spec.keep, KEPT_WHILE_RUNNING)
+        self.spacing.note(began)
 
     def is_due(self, step: int) -> bool:
         """Whether an evaluation is asked for after `step` steps."""
@@ -274,8 +278,8 @@ class Unit:
         """Write the record of a run that came to its end, and remove what nothing goes on from."""
         spec = self.spec
         progress = self._at(step)
-        host = self.processor.describe() | ({"packed": str(self.packed)} if self.packed > 1 else {})
-        host |= self.micro_batch.describe()
+        host = self.processor.describe() | self.manner
+        host |= describe(spec.batch, spec.first_step, self.journal.micro_batches())
         record = make_record(
             self.run_dir.name, spec, status, reason, progress, self.mixture,
             self.attempts, self.parameters, host,

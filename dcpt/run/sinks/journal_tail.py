@@ -10,13 +10,20 @@ from typing import Any
 
 Step = tuple[int, dict[str, float]]
 
+RETRY = "retry"
+"""Kind of the row that a run leaves when it begins again from its start."""
+
+_MARK = 256
+"""Bytes by which a journal is known again: more than a row of the training loss has."""
+
 
 class JournalTail:
     """Reads what has been added to a run's journal, step by step.
 
     A step is handed out when a later one has begun or the run has ended: until then rows of it may follow.
     Steps up to the last one that was handed out are passed over, so that what a resumed run logs a second
-    time is not mirrored a second time.
+    time is not mirrored a second time. A run that begins again from its start (after a spike, with its data
+    in another order) is at another attempt: its steps are handed out from the first one on.
 
     Parameters
     ----------
@@ -24,12 +31,24 @@ class JournalTail:
         ``metrics.jsonl``; it need not be there yet.
     through : int
         Last step that was handed out before.
+    attempt : int
+        Attempt it belonged to: how often the run had begun again.
+
+    Attributes
+    ----------
+    attempt : int
+        Attempt that the step handed out last belongs to.
+    reason : str
+        Why it began; empty for the first attempt.
     """
 
-    def __init__(self, path: Path, through: int = -1) -> None:
-        self.path, self.through = path, through
+    def __init__(self, path: Path, through: int = -1, attempt: int = 0) -> None:
+        self.path, self.through, self.attempt = path, through, attempt
+        self.reason = ""
+        self._read_attempt = 0  # of the rows at the offset
         self._file: tuple[int, int] = (0, 0)
         self._offset = 0
+        self._before = b""  # the last bytes before the offset
         self._step = through
         self._values: dict[str, float] = {}
 
@@ -47,8 +66,17 @@ class JournalTail:
             When the journal is there and cannot be read.
         """
         for row in self._rows():
+            if row.get("kind") == RETRY:
+                self._read_attempt += 1
+                if self._read_attempt == self.attempt:
+                    self.reason = str(row.get("reason", ""))
+                elif self._read_attempt > self.attempt:
+                    yield from self._finish()
+                    self.attempt, self.reason = self._read_attempt, str(row.get("reason", ""))
+                    self.through = self._step = -1
             step = row.get("step")
-            if not isinstance(step, int) or step <= self.through:
+            # A journal keeps what happened in attempts that it has no steps of any more.
+            if not isinstance(step, int) or step <= self.through or self._read_attempt < self.attempt:
                 continue
             if step > self._step:
                 yield from self._finish()
@@ -70,14 +98,17 @@ class JournalTail:
             return
         with file:
             stat = os.fstat(file.fileno())
-            if (stat.st_dev, stat.st_ino) != self._file or stat.st_size < self._offset:
-                # A run that is started again writes its journal anew.
-                self._file, self._offset = (stat.st_dev, stat.st_ino), 0
-                self._step, self._values = self.through, {}
+            file.seek(max(0, self._offset - len(self._before)))
+            # A run that is started again writes its journal anew; the number of a deleted file may come back.
+            known = file.read(len(self._before)) == self._before
+            if (stat.st_dev, stat.st_ino) != self._file or stat.st_size < self._offset or not known:
+                self._file, self._offset, self._before = (stat.st_dev, stat.st_ino), 0, b""
+                self._step, self._values, self._read_attempt = self.through, {}, 0
             file.seek(self._offset)
             data = file.read()
         end = data.rfind(b"\n") + 1
         self._offset += end
+        self._before = (self._before + data[:end])[-_MARK:]
         for line in data[:end].splitlines():
             try:
                 row = json.loads(line)

@@ -27,6 +27,10 @@ class Mirror:
     moment goes on without gaps. Killed between a tracker's taking some steps and that note, it gives it
     those steps once more, with the same values; TensorBoard drops the first of the two.
 
+    A run that begins again from its start has its steps shown anew, with a point ``retry/shift`` at the first
+    one. TensorBoard then takes back what the earlier attempt gave; in W&B and trackio, whose steps do not go
+    back, the attempt is a run of its own, ``RUN-retry1``, and the first one keeps its curve up to the spike.
+
     Parameters
     ----------
     root : path
@@ -52,8 +56,8 @@ class Mirror:
         self.open: OrderedDict[str, Sink] = OrderedDict()
         self.ended: set[str] = set()
         self._lock = self._take_lock()
-        self.through = self._read_note()
-        self._written = dict(self.through)
+        self.through, self.attempts = self._read_note()
+        self._written = (dict(self.through), dict(self.attempts))
         self._noted = time.monotonic()
 
     def catch_up(self) -> int:
@@ -95,11 +99,17 @@ class Mirror:
     def _catch_up_run(self, name: str, folder: Path) -> int:
         # Asked before the journal is read: what a run logs before its end is then seen.
         ended = (folder / "record.json").exists()
-        tail = self.tails.setdefault(name, JournalTail(folder / "metrics.jsonl", self.through.get(name, -1)))
+        through, attempt = self.through.get(name, -1), self.attempts.get(name, 0)
+        tail = self.tails.setdefault(name, JournalTail(folder / "metrics.jsonl", through, attempt))
         count = 0
         for step, values in tail.read(ended):
+            if tail.attempt != attempt:
+                attempt = tail.attempt
+                self.attempts[name], self.through[name] = attempt, -1
+                if name in self.open:
+                    self.open.pop(name).close()
             if name not in self.open:
-                self._open(name, folder)
+                self._open(name, folder, tail)
             self.open[name].log(step, values)
             count += 1
         # What holds one run at a time would close it anyway, and has then written all of it.
@@ -116,29 +126,32 @@ class Mirror:
                 self._write_note()
         return count
 
-    def _open(self, name: str, folder: Path) -> None:
+    def _open(self, name: str, folder: Path, tail: JournalTail) -> None:
         while len(self.open) >= self.tracker.at_once:
             self.open.popitem(last=False)[1].close()
         spec = files.read_json(folder / "spec.json", "a run spec", 1)
         sink = self.tracker.make(self.folder)
-        sink.open(
-            MirroredRun(name, self.project, str(spec.get("size", "")), spec, self.through.get(name, -1))
-        )
+        through = self.through.get(name, -1)
+        size = str(spec.get("size", ""))
+        sink.open(MirroredRun(name, self.project, size, spec, through, tail.attempt, tail.reason))
         self.open[name] = sink
 
-    def _read_note(self) -> dict[str, int]:
+    def _read_note(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Last step of each run that was handed over, and the attempt it was of; absent for the first."""
         if not self.note.exists():
-            return {}
+            return {}, {}
         document = files.read_json(self.note, "a note on mirrored runs", SCHEMA_VERSION)
-        runs: Any = document.get("runs")
-        if not isinstance(runs, dict) or not all(type(step) is int for step in runs.values()):
-            raise DataError(f"{self.note}: is damaged.", hint="delete it, and the mirror beside it")
-        return runs
+        found: list[Any] = [document.get("runs"), document.get("attempts", {})]
+        for part in found:
+            if not isinstance(part, dict) or not all(type(number) is int for number in part.values()):
+                raise DataError(f"{self.note}: is damaged.", hint="delete it, and the mirror beside it")
+        return found[0], found[1]
 
     def _write_note(self) -> None:
-        if self.through != self._written:
-            files.write_json(self.note, {"schema_version": SCHEMA_VERSION, "runs": self.through})
-            self._written = dict(self.through)
+        if (self.through, self.attempts) != self._written:
+            document = {"schema_version": SCHEMA_VERSION, "runs": self.through, "attempts": self.attempts}
+            files.write_json(self.note, document)
+            self._written = (dict(self.through), dict(self.attempts))
         self._noted = time.monotonic()
 
     def _take_lock(self) -> TextIO:

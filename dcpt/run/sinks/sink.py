@@ -28,7 +28,11 @@ class MirroredRun:
     config : mapping
         The run's spec.
     through : int
-        Last step the tracker has been given; -1 for a new run.
+        Last step of this attempt that the tracker has been given; -1 when there is none.
+    attempt : int
+        How often the run had begun again from its start.
+    reason : str
+        Why it did so the last time.
     """
 
     name: str
@@ -36,6 +40,20 @@ class MirroredRun:
     group: str
     config: Mapping[str, Any] = field(default_factory=dict)
     through: int = -1
+    attempt: int = 0
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name of the attempt, for trackers whose steps never go back: ``RUN``, then ``RUN-retry1``."""
+        return f"{self.name}-retry{self.attempt}" if self.attempt else self.name
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The spec, and in a later attempt what became of the one before."""
+        if not self.attempt:
+            return self.config
+        return {**self.config, "retry": {"attempt": self.attempt, "reason": self.reason}}
 
 
 class Sink(Protocol):
@@ -46,10 +64,13 @@ class Sink(Protocol):
     """
 
     def open(self, run: MirroredRun) -> None:
-        """Begin a run, or go on with one whose steps up to ``run.through`` are there."""
+        """Begin a run, or go on with one whose steps up to ``run.through`` are there.
+
+        At a later attempt steps begin anew: what the earlier one gave is not mixed with it.
+        """
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Metrics of one step; steps come in growing order."""
+        """Metrics of one step; steps come in growing order within an attempt."""
 
     def close(self) -> None:
         """Write out what is held back."""

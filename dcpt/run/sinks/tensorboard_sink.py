@@ -9,6 +9,7 @@ from pathlib import Path
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.scalar.metadata import create_summary_metadata
+from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from dcpt.run.sinks.sink import MirroredRun
@@ -31,9 +32,13 @@ class TensorBoardSink:
         """Begin another event file."""
         self._seen.clear()
         self._writer = EventFileWriter(str(self.folder / run.name))
-        # TensorBoard drops what it has read of this step and later ones when it meets this event.
+        # TensorBoard drops what it has read of this step and later ones when it meets this event: of a run
+        # that begins again all of the attempt before.
         start = SessionLog(status=SessionLog.START)
         self._writer.add_event(Event(wall_time=time.time(), step=run.through + 1, session_log=start))
+        if run.attempt and run.through < 0:
+            told = text_pb("retry", f"attempt {run.attempt + 1}, the data in another order: {run.reason}")
+            self._writer.add_event(Event(wall_time=time.time(), step=0, summary=told))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """One event with all scalars of the step."""

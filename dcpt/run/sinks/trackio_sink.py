@@ -20,7 +20,7 @@ _ELSEWHERE = (
 
 
 class TrackioSink:
-    """One trackio run per run, in the project of the sweep.
+    """One trackio run per run, in the project of the sweep, and one more for each time that it begins again.
 
     ``TRACKIO_DIR`` is obeyed; without it the database lies in `folder`.
     """
@@ -40,9 +40,9 @@ class TrackioSink:
         """Begin the run, or go on with it."""
         self._run = self._trackio.init(
             project=run.project,
-            name=run.name,
+            name=run.label,
             group=run.group,
-            config=dict(run.config),
+            config=dict(run.told),
             resume="allow",
             embed=False,
             auto_log_gpu=False,

@@ -18,6 +18,8 @@ import wandb
 class WandbSink:
     """One W&B run per run, with the run id as its id, so that a resumed run goes on in its own curves.
 
+    The steps of a W&B run only grow: a run that begins again is another one, beside the first in its group.
+
     ``WANDB_MODE``, ``WANDB_PROJECT``, ``WANDB_ENTITY`` and ``WANDB_DIR`` are obeyed; without ``WANDB_MODE``
     the runs are written below `folder`, to be sent with ``wandb sync``.
     """
@@ -34,9 +36,10 @@ class WandbSink:
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", run.project),
             group=run.group,
-            name=run.name,
-            id=run.name,
-            config=dict(run.config),
+            name=run.label,
+            id=run.label,
+            notes=run.reason or None,
+            config=dict(run.told),
             dir=str(self.folder),
             mode=self.mode,
             resume="allow" if online else None,

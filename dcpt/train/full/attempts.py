@@ -9,6 +9,7 @@ from pathlib import Path
 from dcpt.core import files
 from dcpt.core.errors import DataError, DcptError
 from dcpt.train.checkpoint import list_steps_in
+from dcpt.train.full.reasons import forget, in_words, noted
 
 FILE_NAME = "full.json"
 SCHEMA_VERSION = 1
@@ -35,6 +36,8 @@ class Attempts:
         What ended the last attempt.
     final : bool
         Whether another attempt would only repeat it.
+    notes : tuple of str
+        What the other processes met then (see `dcpt.train.full.reasons`).
     """
 
     micro_batch: int | None = None
@@ -42,6 +45,7 @@ class Attempts:
     starts: int = 0
     reason: str = ""
     final: bool = False
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, run_dir: Path) -> Attempts:
@@ -49,7 +53,8 @@ class Attempts:
         try:
             document = files.read_json(run_dir / FILE_NAME, "the attempts of a run", SCHEMA_VERSION)
             document.pop("schema_version")
-            return cls(**document)
+            found = cls(**document)
+            return replace(found, notes=tuple(found.notes))
         except (DataError, TypeError):
             return cls()
 
@@ -93,5 +98,7 @@ def count_start(run_dir: Path) -> None:
     if not restarts():
         known = Attempts(known.micro_batch)
         known.save(run_dir)
+    known = replace(known, notes=in_words(noted(run_dir, None), but=known.reason))
+    forget(run_dir)
     steps = [step for name in ("shards", "checkpoints") for step in list_steps_in(run_dir / name)]
     known.begin(max(steps, default=-1)).save(run_dir)

@@ -14,6 +14,8 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from dcpt.core.errors import ConfigError
+from dcpt.train.full.meeting import meet
+from dcpt.train.full.options import MEET_SECONDS
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for another in a collective: one may be reading a large checkpoint."""
@@ -98,23 +100,30 @@ def find_rank() -> tuple[int, int, int]:
 
 
 @contextlib.contextmanager
-def join_group(device: torch.device) -> Iterator[Group]:
+def join_group(device: torch.device, meet_seconds: float = MEET_SECONDS) -> Iterator[Group]:
     """Meet the other processes of the run; leave them at the end.
 
     Parameters
     ----------
     device : torch.device
         Where this process computes.
+    meet_seconds : float
+        How long to wait for the others to come.
+
+    Raises
+    ------
+    AbsentError
+        When they do not.
     """
     rank, size, local = find_rank()
     cuda = device.type == "cuda"
     if cuda:
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(local if device.index is None else device)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
-    if size == 1 and "MASTER_ADDR" not in os.environ:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1, timeout=PATIENCE)
-    else:
-        dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
+    alone = size == 1 and "MASTER_ADDR" not in os.environ
+    store = dist.HashStore() if alone else meet(rank, size, meet_seconds)
+    store.set_timeout(PATIENCE)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         mesh = init_device_mesh(device.type, (size,), mesh_dim_names=("shards",))
         control, saving = (dist.new_group(backend="gloo", timeout=PATIENCE) for _ in range(2))

@@ -6,6 +6,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+MEET_SECONDS = 120.0
+"""How long the processes wait for one another at the start: time for the imports of the slowest."""
+
 
 @dataclass(frozen=True)
 class FullOptions:
@@ -26,6 +29,8 @@ class FullOptions:
         Name in `dcpt.cost.hardware` whose peak the utilisation is a share of; by default that of the device.
     parent : int, optional
         Process of this machine without which the run is to save and stop.
+    meet_seconds : float
+        How long the processes wait for one another at the start.
     """
 
     device: str = "auto"
@@ -35,6 +40,7 @@ class FullOptions:
     compile: bool = False
     hardware: str | None = None
     parent: int | None = None
+    meet_seconds: float = MEET_SECONDS
 
     def flags(self) -> list[str]:
         """The command line that `read_options` reads back."""
@@ -44,6 +50,7 @@ class FullOptions:
         found += ["--recompute"] if self.recompute else []
         found += ["--compile"] if self.compile else []
         found += ["--hardware", self.hardware] if self.hardware is not None else []
+        found += ["--meet-seconds", f"{self.meet_seconds:g}"] if self.meet_seconds != MEET_SECONDS else []
         return found + (["--parent", str(self.parent)] if self.parent is not None else [])
 
 
@@ -55,6 +62,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true", help="compile the decoder layers")
     parser.add_argument("--hardware", default=None, help="whose peak MFU is a share of (default: the device)")
     parser.add_argument("--parent", type=int, default=None, help="save and stop when this process has gone")
+    meet = f"wait so long for the other processes (default: {MEET_SECONDS:g})"
+    parser.add_argument("--meet-seconds", type=_seconds, default=MEET_SECONDS, help=meet)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
 
 
 def read_options(found: argparse.Namespace) -> FullOptions:
@@ -67,4 +86,5 @@ def read_options(found: argparse.Namespace) -> FullOptions:
         found.compile,
         found.hardware,
         found.parent,
+        found.meet_seconds,
     )

@@ -25,6 +25,7 @@ from dcpt.train.full.group import Group
 from dcpt.train.full.log import FullLog
 from dcpt.train.full.measure import ShardedMeasure
 from dcpt.train.full.options import FullOptions
+from dcpt.train.full.reasons import forget
 from dcpt.train.full.share import RankBatches
 from dcpt.train.full.state import gather, network_state, optimizer_state
 from dcpt.train.full.step import prepare_gradient
@@ -35,7 +36,7 @@ from dcpt.train.optimizer import clip_gradients, set_rate
 from dcpt.train.outcome import make_record
 from dcpt.train.processor import Processor
 from dcpt.train.reweighting import advance_history, find_history
-from dcpt.train.spike import Spike, SpikeWatch, begin_again, with_data_order
+from dcpt.train.spike import SpikeWatch, begin_again, with_data_order
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -87,16 +88,15 @@ def run_full(
     full = FullRun(run_dir, options, processor, group, report, wish)
     try:
         return full.run()
-    except Spike as spike:
+    except Diverged as error:  # in every process, for they judge by the same numbers
+        full.saver.wait()  # a checkpoint on its way would be one of the order of data that is given up
         group.wait()
-        again = group.first and begin_again(run_dir, full.spec, full.journal, spike)
+        again = group.first and begin_again(run_dir, full.spec, full.journal, error)
         if not group.largest(int(again)):
-            return full.finish("abandoned", str(spike), full.progress.step)
+            return full.finish("abandoned", str(error), full.progress.step)
         if group.first:
             shutil.rmtree(run_dir / store.FOLDER, ignore_errors=True)
         group.wait()
-    except Diverged as error:
-        return full.finish("abandoned", str(error), full.progress.step)
     finally:
         full.saver.close()
     return run_full(run_dir, options, processor, group, report, wish)
@@ -181,6 +181,7 @@ class FullRun:
                 checkpoint.thin_out(whole, final.union(spec.keep), 0)
                 shutil.rmtree(whole / store.FOLDER, ignore_errors=True)
             (whole / FILE_NAME).unlink(missing_ok=True)
+            forget(whole)
         self.group.wait()
         return record
 

@@ -72,7 +72,8 @@ def shard_network(
         enable({"use_reentrant": False})
     for layer in decoder_layers(network):
         if compile_layers:
-            layer.compile()
+            # The forward pass alone: what gathers and frees the weights is a hook, which stays outside.
+            layer.forward = torch.compile(layer.forward)
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(network, mesh=mesh, mp_policy=policy)
     network.train()

@@ -52,6 +52,7 @@ class Engine:
         self.record = record and self.device.type == "cuda"
         self.taken = 0
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.manner = {"compiled": "yes"} if step.compiled else {}
         self._side: torch.cuda.Stream | None = None
         size = step.stack.size
         # What a recorded step reads and writes lies at fixed addresses; `row` says which step of the stretch.
@@ -92,6 +93,13 @@ class Engine:
             self._take_recorded()
         values: NDArray[np.float64] = self._results[:count].double().cpu().numpy()
         return values
+
+    def release(self) -> None:
+        """Give back the graph and the memory it holds; the steps that follow go one by one."""
+        self.record = False
+        if self.graph is not None:
+            self.graph.reset()
+            self.graph = None
 
     def _take_here(
         self, mixtures: Sequence[Mixture], rates: NDArray[np.float64], step: int
@@ -156,8 +164,10 @@ class Engine:
         except RuntimeError as error:
             self.record = False
             self.step.stack.optimizer.zero_grad(set_to_none=True)
-            line = str(error).strip().splitlines()[:1]
-            print(f"pack: no CUDA graph ({' '.join(line)[:200]}); steps go one by one", file=sys.stderr)
+            reason = " ".join(str(error).strip().splitlines()[:1])[:200] or type(error).__name__
+            self.manner["graph"] = f"no: {reason}"
+            print(f"pack: no CUDA graph ({reason}); steps go one by one", file=sys.stderr)
             return False
         self.graph = graph
+        self.manner["graph"] = "recorded"
         return True

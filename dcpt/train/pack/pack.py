@@ -9,13 +9,14 @@ from dcpt.train.evaluate import measure_losses
 from dcpt.train.failure import Diverged, Stopped, refuse_divergence
 from dcpt.train.inputs import Mixture
 from dcpt.train.journal import LOG_EVERY
+from dcpt.train.micro_batch import MicroBatch
 from dcpt.train.pack.engine import Engine
 from dcpt.train.pack.feed import drawn_corpora, resident_tokens
 from dcpt.train.pack.measure import PackedMeasure
 from dcpt.train.pack.stack import Stack
 from dcpt.train.pack.step import PackedStep
 from dcpt.train.processor import Processor
-from dcpt.train.spike import Spike, begin_again
+from dcpt.train.spike import begin_again
 from dcpt.train.unit import Stop, Unit
 
 Done = Callable[[Unit, bool, str], None]
@@ -26,8 +27,8 @@ class Pack:
 
     Runs that were resumed at different steps are brought level first: those furthest behind train until
     they meet the next ones. A run whose loss is no longer finite is abandoned as it would be alone; the
-    others go on, bit by bit as if it had not been there. One that is to have another attempt after a spike
-    leaves the pack without a record.
+    others go on, bit by bit as if it had not been there. One that is to have another attempt after that, or
+    after a spike, leaves the pack without a record.
 
     Parameters
     ----------
@@ -79,7 +80,9 @@ class Pack:
         spec = first.spec
         stack = Stack([unit.network for unit in group], [unit.optimizer for unit in group], spec.optimizer)
         for unit in group:
-            unit.packed = len(group)
+            unit.manner = {"packed": str(len(group))} if len(group) > 1 else {}
+            _pass_whole_batches(unit)
+        engine: Engine | None = None
         try:
             step = PackedStep(stack, self.processor, spec.context, spec.optimizer.clip, self.compiled)
             measure = PackedMeasure(step) if measures_together(self.processor) else None
@@ -96,6 +99,8 @@ class Pack:
                 began = time.perf_counter()
                 # A buried replica goes on with the data of another: its place in the tensors stays.
                 values = engine.advance(_mixtures(group, alive), first.journal.rates, at + 1, last)
+                for unit in alive.values():
+                    unit.manner |= engine.manner
                 if measure is not None:
                     measure.forget()
                 for unit in alive.values():
@@ -112,20 +117,19 @@ class Pack:
             stack.dissolve()
             for unit in group:
                 unit.measure = measure_losses
+            if engine is not None:
+                engine.release()
 
     def _after_step(self, unit: Unit, step: int, loss: float, norm: float, seconds: float) -> bool:
         """What is due for one run after a step; False when it has left the pack."""
         try:
             refuse_divergence(step, loss, norm)
             unit.after_step(step, loss, norm, seconds)
-        except Spike as spike:
-            if begin_again(unit.run_dir, unit.spec, unit.journal, spike):
+        except Diverged as error:
+            if begin_again(unit.run_dir, unit.spec, unit.journal, error):
                 self._leave(unit)  # unreported: whoever made the pack trains it alone
             else:
-                self._conclude(unit, str(spike))
-            return False
-        except Diverged as error:
-            self._conclude(unit, str(error))
+                self._conclude(unit, str(error))
             return False
         return True
 
@@ -150,6 +154,13 @@ class Pack:
             for unit in group:
                 unit.save_before_stop(step)
         raise Stopped(f"stopped a pack of {len(group)} runs after step {step}")
+
+
+def _pass_whole_batches(unit: Unit) -> None:
+    """A pack sends whole batches through its networks, whatever fewer a run had to take alone before."""
+    if unit.micro_batch.rows < unit.spec.batch:
+        unit.micro_batch = MicroBatch(unit.spec.batch)
+        unit.journal.log_micro_batch(unit.progress.step + 1, unit.spec.batch)
 
 
 def measures_together(processor: Processor) -> bool:

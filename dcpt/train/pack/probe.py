@@ -110,6 +110,7 @@ def measure_rate(unit: Unit, processor: Processor, size: int, compiled: bool = F
     taken = 0
     if device.type == "cuda":
         taken = torch.cuda.max_memory_allocated(device) - before
+    engine.release()
     return size * spec.tokens_per_step / min(seconds), taken
 
 

@@ -36,8 +36,12 @@ class PackedStep:
     ) -> None:
         self.stack, self.processor, self.clip = stack, processor, clip
         self.shape, self.rotary = shape_of(stack.networks[0]), rotary_of(stack.networks[0], context)
+        self.compiled = compiled
         self._losses: Callable[..., torch.Tensor] = token_losses
         if compiled:
+            # Of one function only so many shapes are compiled, after which the rest goes uncompiled without
+            # a word; the kernels of the pack before are of no use to this one.
+            torch.compiler.reset()
             self._losses = torch.compile(token_losses, dynamic=False)
 
     def plain_losses(self, tokens: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,6 @@
-"""A Slurm cluster of one node, in a folder: munged, slurmctld and slurmd of this user on loopback.
+"""A Slurm cluster in a folder: munged, slurmctld and slurmd of this user on loopback.
+
+It has one node or several, each a slurmd of its own on this machine.
 
 It is started where these programs are installed (Debian: slurmd slurmctld slurm-client
 slurm-wlm-basic-plugins munge) and ended by process id.
@@ -20,18 +22,17 @@ CONF = """
 ClusterName=tiny
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={control}
-SlurmdPort={daemon}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 SlurmUser={user}
 SlurmdUser={user}
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -43,8 +44,8 @@ MpiDefault=none
 ReturnToService=2
 KillWait=20
 SchedulerParameters=sched_interval=1,bf_interval=1,defer=false
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
-PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+{nodes}
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
@@ -67,28 +68,33 @@ def _free_port() -> int:
 class SlurmCluster:
     """A context in which ``SLURM_CONF`` names a running cluster."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nodes: int = 1) -> None:
         self.folder = folder
+        self.nodes = [f"n{number}" for number in range(nodes)]
         self.daemons: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> SlurmCluster:
         folder = self.folder
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool-{node}" for node in self.nodes)):
             (folder / name).mkdir(parents=True)
         folder.chmod(0o755)
         key = folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
         host = socket.gethostname().split(".")[0]
+        cpus = len(os.sched_getaffinity(0))
         conf = folder / "slurm.conf"
         conf.write_text(
             CONF.format(
                 host=host,
                 control=_free_port(),
-                daemon=_free_port(),
                 folder=folder,
                 user=getpass.getuser(),
-                cpus=len(os.sched_getaffinity(0)),
+                nodes="\n".join(
+                    f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()} CPUs={cpus} "
+                    "State=UNKNOWN"
+                    for node in self.nodes
+                ),
             )
         )
         self.environment = {**os.environ, "SLURM_CONF": str(conf)}
@@ -97,8 +103,12 @@ class SlurmCluster:
                     f"--seed-file={folder}/munge.seed", "--num-threads=1")  # fmt: skip
         self._wait(lambda: (folder / "munge.socket").exists(), "munged")
         self._start("slurmctld", "-D", "-f", str(conf))
-        self._start("slurmd", "-D", "-f", str(conf), "-N", host)
-        self._wait(lambda: "idle" in self._call("sinfo", "--noheader", "--format=%t"), "the node")
+        for node in self.nodes:
+            self._start("slurmd", "-D", "-f", str(conf), "-N", node)
+        idle = ["idle"] * len(self.nodes)
+        self._wait(
+            lambda: self._call("sinfo", "--noheader", "--Node", "--format=%t").split() == idle, "its nodes"
+        )
         os.environ["SLURM_CONF"] = str(conf)
         return self
 
@@ -116,7 +126,7 @@ class SlurmCluster:
 
     def _start(self, name: str, *options: str) -> None:
         command = [_find(name) or name, *options]
-        with open(self.folder / f"{name}.out", "wb") as out:
+        with open(self.folder / f"{name}-{len(self.daemons)}.out", "wb") as out:
             self.daemons.append(
                 subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=self.environment)
             )
