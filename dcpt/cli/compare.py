@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.launch_plan import mixture_plan_of
 
 
 def compare(
-    plan: Annotated[Path, typer.Argument(help="plan.json, or the folder that holds it and fit.json.")],
+    plan: Annotated[
+        Path, typer.Argument(help="plan.json or mixture-plan.json, or the folder that holds it and its fit.")
+    ],
     measured: Annotated[Path | None, typer.Argument(help="Loss table of the launched runs.")] = None,
     fits: Annotated[Path | None, typer.Option(help="Folder of the fits (default: the plan's).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -24,6 +27,10 @@ def compare(
     from dcpt.launch.live import load_checks
     from dcpt.plan.plan import Plan
 
+    mixture = mixture_plan_of(plan)
+    if mixture is not None:
+        _compare_mixture(mixture, measured, fits, json)
+        return
     folder = plan if plan.is_dir() else plan.parent
     planned, fitted = Plan.load(plan), load_fits(fits or folder)
     table = LossTable.read(measured or folder / LAUNCHED)
@@ -31,6 +38,40 @@ def compare(
     path = comparison.save(folder / "compare.json")
     if json:
         show.document("compare", {"path": str(path), "rows": comparison.table().to_dict("records")})
+    else:
+        show.result(comparison.summary())
+        show.say(f"written: {path}")
+
+
+def _compare_mixture(plan: Path, measured: Path | None, fits: Path | None, json: bool) -> None:
+    from dcpt.cli.launch import LAUNCHED
+    from dcpt.cli.mixture_fit import FILE
+    from dcpt.fit.mixtures import load_mixtures
+    from dcpt.launch.live import load_checks
+    from dcpt.launch.mixture_compare import FILE_NAME, compare_mixture, read_launched
+    from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
+
+    folder = plan.parent
+    fit = fits or folder
+    live = load_checks(folder) if measured is None else ()
+    comparison = compare_mixture(
+        read_mixture_plan(plan),
+        read_launched(measured or folder / LAUNCHED),
+        load_mixtures(fit / FILE if fit.is_dir() else fit),
+        live,
+    )
+    path = comparison.save(folder / FILE_NAME)
+    if json:
+        rows, shares = comparison.table(), comparison.shares
+        show.document(
+            "mixture-compare",
+            {
+                "path": str(path),
+                "rows": rows.to_dict("records"),
+                "shares": [vars(item) for item in shares],
+                "goals": [vars(item) for item in comparison.goals],
+            },
+        )
     else:
         show.result(comparison.summary())
         show.say(f"written: {path}")

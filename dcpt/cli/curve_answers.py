@@ -122,6 +122,7 @@ def grid(setting: Setting, mixtures: bool) -> dict[str, Setting]:
 def optimised(asked: Question) -> Answer:
     """The best of all rates that never rise after the warm-up."""
     from dcpt.plan.schedule.optimise import best_schedule
+    from dcpt.plan.schedule.outside import outside_curves
 
     found = best_schedule(asked.aim, asked.setting, asked.floor, asked.level)
     ends = "" if found.gain_lo is None else f" ({found.gain_lo:.4f} to {found.gain_hi:.4f})"
@@ -131,8 +132,12 @@ def optimised(asked: Question) -> Answer:
     )
     sides = [fit.side for fit in asked.aim.fits]
     rows = [
-        {"side": side, **loss_with_ends("loss", loss, asked.level)}
-        for side, loss in zip(sides, found.losses, strict=True)
+        {
+            "side": side,
+            **loss_with_ends("loss", loss, asked.level),
+            "outside": outside_curves([fit], [found.setting])[0],
+        }
+        for side, loss, fit in zip(sides, found.losses, asked.aim.fits, strict=True)
     ]
     facts = {name: getattr(found, name) for name in ("objective", "gain", "gain_lo", "gain_hi")}
     facts |= {"anneal_share": found.anneal_share, "tail": found.tail}

@@ -94,7 +94,7 @@ def plan_schedule(
     asked = asked_of(fits, list(chosen.values()), schedule, base_schedule, [at] if at else [])
     question = _question(chosen, asked, weight, from_start, values, longest, floor, level)
     answer = QUESTIONS[ask](question)
-    caveats = (*answer.caveats, *_beyond(question, answer), *_other_bases(fits, answer))
+    caveats = (*answer.caveats, *_beyond(question, answer), *_other_bases(fits, question, answer))
     answer = replace(answer, caveats=caveats)
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -114,7 +114,7 @@ def plan_schedule(
     else:
         _print(ask, asked, question, answer)
         show.say(f"written: {file}" + (f", {rates_file}" if answer.rates is not None else ""))
-    if strict and answer.caveats:
+    if strict and (answer.caveats or any(row.get("outside") for row in answer.rows)):
         raise typer.Exit(EXIT_DOUBTFUL)
 
 
@@ -186,19 +186,23 @@ _SAME_POTENTIAL = 0.01
 """Loss potential around the fitted ones that counts as fitted: what the last step of a decay leaves."""
 
 
-def _other_bases(fits: CurveFits, answer: Answer) -> list[Any]:
-    """A caveat where bases are compared that were annealed otherwise than those of the fitted curves."""
+def _other_bases(fits: CurveFits, question: Question, answer: Answer) -> list[Any]:
+    """A caveat where bases are asked about that were annealed otherwise than those of the fitted curves."""
     from dcpt.cli.curve_reading import base_schedule_of
     from dcpt.plan.schedule.caveat import ScheduleCaveat
 
-    if answer.facts.get("knob") != "potential":
-        return []
-    known = []
+    known: list[float] = []
     for text in fits.base_schedules:
         base = base_schedule_of(text)
         if base is not None:
             known.append(float(base.rates()[-1]) / base.peak)
-    asked = [float(row["potential"]) for row in answer.rows]
+    if answer.facts.get("knob") == "potential":
+        asked = [float(row["potential"]) for row in answer.rows]
+    elif known and question.setting.switch:
+        front = question.setting.history().rates[: question.setting.switch]
+        asked = [float(front[-1] / front.max())]
+    else:
+        return []
     low, high = (min(known), max(known)) if known else (1.0, 0.0)
     if known and low - _SAME_POTENTIAL <= min(asked) and max(asked) <= high + _SAME_POTENTIAL:
         return []
@@ -207,10 +211,16 @@ def _other_bases(fits: CurveFits, answer: Answer) -> list[Any]:
     return [
         ScheduleCaveat(
             "extrapolates_base",
-            f"Loss potentials from {min(asked):.2g} to {max(asked):.2g} are compared, and the fitted curves "
-            f"{bases}: what another end of pre-training does is carried over from continual pre-training.",
+            f"{_potentials(asked)}, and the fitted curves {bases}: what another end of pre-training does is "
+            "carried over from continual pre-training.",
         )
     ]
+
+
+def _potentials(asked: Sequence[float]) -> str:
+    if len(asked) == 1:
+        return f"The base's loss potential is {asked[0]:.2g}"
+    return f"Loss potentials from {min(asked):.2g} to {max(asked):.2g} are compared"
 
 
 def _describe(ask: str, asked: Asked, question: Question, answer: Answer) -> dict[str, Any]:
@@ -250,16 +260,21 @@ def _print(ask: str, asked: Asked, question: Question, answer: Answer) -> None:
         )
     show.result("\n" + "\n".join(f"  {line}" for line in answer.words.splitlines()))
     if answer.rows:
-        show.result("\n" + show.table([_short(row) for row in answer.rows[:MOST_ROWS]]))
+        flagged = any(row.get("outside") for row in answer.rows)
+        show.result("\n" + show.table([_short(row, flagged) for row in answer.rows[:MOST_ROWS]]))
+        if flagged:
+            show.say("outside: what the laws were not fitted on, and how many times beyond it.")
     for item in answer.caveats:
         show.result(f"\n  doubt: {item.message}")
     for note in (*asked.notes, *answer.notes):
         show.say(f"note: {note}")
 
 
-def _short(row: Any) -> dict[str, Any]:
-    """A row without the ends of intervals, which the file has."""
-    return {name: value for name, value in row.items() if not name.endswith(("_lo", "_hi")) or len(row) <= 8}
+def _short(row: Any, flagged: bool) -> dict[str, Any]:
+    """A row without the ends of intervals, which the file has, and without flags where no row has any."""
+    kept = {name: value for name, value in row.items() if name != "outside"}
+    short = {name: x for name, x in kept.items() if not name.endswith(("_lo", "_hi")) or len(kept) <= 8}
+    return short | ({"outside": row.get("outside", "")} if flagged else {})
 
 
 def _write_rates(rates: Sequence[float], path: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def final_loss(asked: Question) -> Answer:
     """The losses at the end of the run."""
     from dcpt.plan.schedule.aim import price
+    from dcpt.plan.schedule.outside import outside_curves
     from dcpt.plan.schedule.reach import doubts, impossible
 
     priced = price(asked.aim, [asked.setting])
@@ -22,6 +23,7 @@ def final_loss(asked: Question) -> Answer:
         row: dict[str, Any] = {"side": side, **loss_with_ends("loss", priced.losses[index], asked.level)}
         if priced.changes:
             row |= loss_with_ends("change", priced.changes[index], asked.level)
+        row["outside"] = outside_curves([asked.aim.fits[index]], [asked.setting])[0]
         rows.append(row)
     words = "; ".join(f"{row['side']} loss {row['loss']:.4f}{_ends(row, 'loss')}" for row in rows)
     objective = float(priced.objective.mean[0])

@@ -181,9 +181,9 @@ def fit(
     if holds_mixtures(losses or ()):
         told: dict[str, Any] = {"--law": law, "--protocol": protocol, "--domain": domain, "--map": map_}
         told |= {"--eval-set": eval_set, "--columns": columns, "--set": set_, "--scale": scale, "--run": run}
-        told |= {"--where": where, "--fix": fix, "--bound": bound, "--tie": tie, "--short-run": short_run}
+        told |= {"--fix": fix, "--bound": bound, "--tie": tie, "--short-run": short_run}
         refuse_beside("a table of mixtures", told | {"--bootstrap": bootstrap, "--figure": figure})
-        fit_mixtures((losses or [])[0], output, seed, force, strict, json)
+        fit_mixtures((losses or [])[0], output, seed, force, strict, json, where or ())
         return
     said = None if columns is None else read_column_map(columns).reading()
     maps = (lists(map_, "--map"), lists(scale, "--scale"), lists(role, "--role"), lists(set_, "--set"))

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from dcpt.cli import show
+from dcpt.cli import mirror, show
 from dcpt.cli.launch_plan import prepare_planned
 from dcpt.cli.launch_talk import Talk, show_commands
 from dcpt.cli.options import Device, Precision
 from dcpt.cli.progress import Progress
+from dcpt.cli.sweep_executor import Executor, ExecutorOption, cluster_of
 from dcpt.core.quantity import format_quantity
 
 LAUNCHED = "launched.csv"
@@ -35,7 +36,8 @@ def launch(
         int, typer.Option(min=1, help="Processes per machine to spread each run over, by torchrun.")
     ] = 1,
     nodes: Annotated[
-        int, typer.Option(min=1, help="Machines; above 1 the commands for them are printed.")
+        int,
+        typer.Option(min=1, help="Machines; above 1 one Slurm job, or without it the commands are printed."),
     ] = 1,
     micro_batch: Annotated[
         int | None, typer.Option(min=1, help="Sequences per pass and process (default: what fits).")
@@ -43,6 +45,9 @@ def launch(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Compute activations again going back: less memory.")
     ] = False,
+    executor: Executor = "local",
+    option: ExecutorOption = None,
+    mirror_to: mirror.MirrorTo = None,
     compile_layers: Annotated[bool, typer.Option("--compile", help="Compile the decoder layers.")] = False,
     max_hours: Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")] = False,
@@ -59,6 +64,7 @@ def launch(
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import refuse_above_limit
 
+    cluster = cluster_of(executor, option)
     folder = plan if plan.is_dir() else plan.parent
     try:
         fitted = open_table(folder, None)
@@ -89,14 +95,13 @@ def launch(
     # Written first: a launch that is stopped says what it was.
     spec.save(folder / "launch.json")
     full = FullSettings(procs, nodes, device, precision, micro_batch, recompute, compile_layers)
-    if nodes > 1 and len(finished) < len(ready.runs):
+    if nodes > 1 and cluster is None and len(finished) < len(ready.runs):
         folders = [place for place in lay_out(ready) if place.name not in finished]
         show_commands(full, folders, as_json if json else None)
         return
-    with Progress(ready.work, {}, finished) as progress:
-        table = run_launch(
-            ready, slots, device, Talk(progress), precision, full if full.asked and nodes == 1 else None
-        )
+    spread = full if full.asked and (nodes == 1 or cluster is not None) else None
+    with mirror.mirrored(ready.sweep, mirror_to), Progress(ready.work, {}, finished) as progress:
+        table = run_launch(ready, slots, device, Talk(progress), precision, spread, cluster)
     path = table.write(folder / LAUNCHED)
     names = [run.run_id for run in spec.runs]
     checks = read_checks(ready.sweep.root, names)

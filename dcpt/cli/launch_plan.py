@@ -36,19 +36,32 @@ def prepare_planned(
     if mixture is None:
         return prepare_launch(Plan.load(plan), sweep, ratios, seed, fitted, variant)
     from dcpt.core.errors import ConfigError
-    from dcpt.launch.mixture import fitted_elsewhere, prepare_mixture_launch
+    from dcpt.launch.mixture import prepare_mixture_launch
+    from dcpt.launch.mixture_fitted import fitted_elsewhere
     from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
 
     if ratios:
         raise ConfigError("--ratio: a plan of many corpora has no ratio; drop it.")
     read = read_mixture_plan(mixture)
-    ready = prepare_mixture_launch(read, sweep, seed, variant)
+    ready = prepare_mixture_launch(read, sweep, seed, variant, fitted or _of_sweep(sweep))
     shares = ready.spec.runs[0].shares or {}
     show.say("launch: " + ", ".join(f"{name} {share:.4g}" for name, share in shares.items()))
-    note = fitted_elsewhere(read, ready.spec)
+    note = fitted_elsewhere(read, ready.spec.N, ready.runs[-1])
     if note:
         show.say(f"  note: {note}")
     return ready
+
+
+def _of_sweep(sweep: Sweep) -> LossTable | None:
+    """The losses in a sweep's folder; None where it has not run, or the file cannot be read."""
+    from dcpt.core.errors import DcptError
+    from dcpt.core.loss_table import LossTable
+    from dcpt.sweep.run_sweep import LOSSES
+
+    try:
+        return LossTable.read(sweep.root / LOSSES)
+    except DcptError:
+        return None
 
 
 def mixture_plan_of(plan: Path) -> Path | None:

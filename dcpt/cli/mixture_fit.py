@@ -62,6 +62,7 @@ def fit_mixtures(
     force: bool = False,
     strict: bool = False,
     json: bool = False,
+    where: Sequence[str] = (),
 ) -> MixtureFit:
     """Read a table of mixtures, choose the predictor, write ``mixture.json`` and print what was tried.
 
@@ -81,6 +82,8 @@ def fit_mixtures(
         Exit with the code of a doubtful answer when the fit warns.
     json : bool
         Print one JSON document.
+    where : sequence of str
+        Which rows are meant, as in ``variant=mer``.
     """
     from dataclasses import replace
 
@@ -90,7 +93,7 @@ def fit_mixtures(
 
     file = None if output is None else fresh_in(output, FILE, force)
     source = path / OF_SWEEP if path.is_dir() and (path / OF_SWEEP).exists() else path
-    table, dropped = read_mixtures(source)
+    table, dropped = read_mixtures(source, conditions=where)
     notes = [str(dropped)] if dropped.dropped else []
     cheap, large, more = split_sizes(table)
     notes += more

@@ -99,6 +99,7 @@ def _propose(fit: Path, question: Any, count: int, json: bool) -> None:
     from dcpt.fit.mixtures import load_mixtures
     from dcpt.plan.mixtures.names import short_names
     from dcpt.plan.mixtures.propose import propose
+    from dcpt.plan.mixtures.scatter_words import noise_words
 
     found = propose(load_mixtures(fit), count, question=question)
     names = found.corpora if json else short_names(found.corpora)
@@ -118,10 +119,8 @@ def _propose(fit: Path, question: Any, count: int, json: bool) -> None:
         )
     )
     word = "" if found.pays else "; less than half of a run's scatter: more runs hardly change the answer"
-    show.say(
-        f"expected regret of stopping now {found.regret:.4f}, runs of one mixture scatter by "
-        f"{found.noise:.4f}{word}"
-    )
+    scatter = noise_words(found.noise)
+    show.say(f"expected regret of stopping now {found.regret:.4f}, {scatter}{word}")
 
 
 def read_mixture_question(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.curve_options import AskedBase, AskedSchedule, AskedValues, FromStart, Weight
 
 if TYPE_CHECKING:
     from dcpt.plan.next_runs.prices import Prices
@@ -36,7 +37,8 @@ def next_runs(
     ] = None,
     losses: Annotated[Path | None, typer.Option(help="Loss table (default: the fits').")] = None,
     candidates: Annotated[
-        Path | None, typer.Option(help="Runs to choose from: a table with N, D, r and, if wanted, repeats.")
+        Path | None,
+        typer.Option(help="Runs to choose from: a table of N, D, r (curves: N, r, schedule), repeats."),
     ] = None,
     max_flops: Annotated[str | None, typer.Option(help="Most training FLOPs of the batch: 1e18.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Most candidates to buy together.")] = 8,
@@ -64,10 +66,22 @@ def next_runs(
         bool, typer.Option("--decision", help="Stop when r* surely beats 25 % and 5 % replay.")
     ] = False,
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
+    schedule: AskedSchedule = None,
+    base_schedule: AskedBase = None,
+    ask: Annotated[
+        str | None,
+        typer.Option(help="Curves: replay (default), anneal-share, peak, rewarm or final-loss; or --keep."),
+    ] = None,
+    weight: Weight = None,
+    from_start: FromStart = False,
+    values: AskedValues = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say which proxy runs to buy next, what they would tell for their price, and when to stop."""
-    from dcpt.cli.curve_options import refuse_only_curves
+    """Say which proxy runs to buy next, what they would tell for their price, and when to stop.
+
+    With --schedule fits of loss curves are asked: every run is worth what its own schedule tells.
+    """
+    from dcpt.cli.curve_options import refuse_beside, refuse_only_curves, refuse_without
     from dcpt.cli.fit_folder import open_table
     from dcpt.cli.mixture_plan import mixture_fit_of
     from dcpt.cli.next_sweep import write_sweeps
@@ -86,8 +100,25 @@ def next_runs(
             f"{fits}: a fit of many corpora; dcpt next chooses runs of a domain share.",
             hint="dcpt plan FITS --propose 8 names the mixtures to train next",
         )
-    refuse_only_curves(fits)
     rule = StoppingRule(tolerance, LEAST_SHRINK if least_shrink is None else least_shrink, decision)
+    money = None if max_flops is None else parse_quantity(max_flops, "--max-flops")
+    if schedule is not None:
+        from dcpt.cli.next_curves import next_for_curves
+
+        others = {"--objective": objective, "--minimise": minimise, "--general-now": general_now}
+        others |= {"--write": write, "--decision": decision, "--metric": metric != "width"}
+        others |= {"--base-tokens": base_tokens, "--decay-share": decay_share is not None}
+        refuse_beside("fits of loss curves (--schedule)", others)
+        prices = _prices(sweep, data_root, None, None)
+        share = 0.9 if level is None else level
+        next_for_curves(
+            *(fits, schedule, base_schedule, ask, at, keep or [], weight, from_start, values, losses),
+            *(candidates, prices, rule, batch, money, share, law, json),
+        )
+        return
+    curves = {"--base-schedule": base_schedule, "--ask": ask, "--weight": weight is not None}
+    refuse_without("--schedule", {**curves, "--from-start": from_start, "--values": values})
+    refuse_only_curves(fits)
     question = read_question(
         at, sweep, keep, objective, data_root, {"minimise": minimise, "general_now": general_now}
     )
@@ -97,7 +128,6 @@ def next_runs(
     fitted = load_fits(fits)
     table = open_table(fits if fits.is_dir() else fits.parent, losses)
     offered = None if candidates is None else read_candidates(candidates, Bought.of(table))
-    money = None if max_flops is None else parse_quantity(max_flops, "--max-flops")
     prices = _prices(sweep, data_root, base_tokens, decay_share)
     answer = advise(
         fitted, asked, table, offered, prices, rule, batch=batch, max_flops=money, law=law, metric=metric

@@ -31,8 +31,8 @@ def plan(
     sweep: Annotated[
         str | None,
         typer.Option(
-            help="Take target and tolerance from this sweep file; or r, D, N or keep: what if that were "
-            "another (--values)."
+            help="Take target and tolerance from this sweep file; or r, D, N, keep, budget, price or pool: "
+            "what if that were another (--values)."
         ),
     ] = None,
     keep: Annotated[
@@ -188,7 +188,9 @@ def plan(
     axis = sweep if sweep in AXES else None
     compared = ask == QUESTION
     if axis is None and values is not None and not compared:
-        raise ConfigError("--values means nothing without --sweep r, D, N or keep (or --schedule).")
+        raise ConfigError(
+            "--values means nothing without --sweep r, D, N, keep, budget, price or pool (or --schedule)."
+        )
     path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
     if path.suffix != ".json":
         raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")

@@ -10,7 +10,7 @@ from dcpt.cli import show
 from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import parse_assignments, parse_quantity
 
-AXES = ("r", "D", "N", "keep")
+AXES = ("r", "D", "N", "keep", "budget", "price", "pool")
 """What ``--sweep`` varies; anything else it is given is the path of a sweep file."""
 
 

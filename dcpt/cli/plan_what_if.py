@@ -1,4 +1,4 @@
-"""``dcpt plan --sweep r|D|N|keep``: the question asked again for several values of one thing."""
+"""``dcpt plan --sweep r|D|N|keep|budget|price|pool``: the question asked again for several values of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def answer_what_if(
     fits, objective, table, law
         As in `dcpt.plan.make_plan.make_plan`.
     axis : str
-        What varies: r, D, N or keep.
+        What varies: r, D, N, keep, budget, price or pool.
     values : str, optional
         Its values, separated by commas.
     json : bool
@@ -61,7 +61,8 @@ def answer_what_if(
 
     given = None if values is None else [part.strip() for part in values.split(",") if part.strip()]
     frame = what_if(fits, objective, cast("Axis", axis), given, table, law)
-    critical = _critical_law(frame) if axis == "D" else None
+    column = str(frame.columns[0])
+    critical = _critical_law(frame) if "critical" in frame.attrs else None
     unreachable: dict[int, str] = frame.attrs["unreachable"]
     metric = next(fit for fit in fits if objective.metric in (None, fit.metric))
     if json:
@@ -71,6 +72,7 @@ def answer_what_if(
                 "fits": str(path),
                 "objective": {**objective.model_dump(mode="json"), **({axis: None} if filled else {})},
                 "axis": axis,
+                "column": column,
                 "unit": metric.unit,
                 "rows": frame.to_dict("records"),
                 "critical_law": critical,
@@ -79,7 +81,7 @@ def answer_what_if(
         )
     else:
         show.result(f"{_asked(objective, axis if filled else None)}; losses in {unit_words(metric.unit)}\n")
-        show.result(show.table(_rows(frame, axis)))
+        show.result(show.table(_rows(frame)))
         if "r_max" in frame:
             show.say("r_max: the largest share that keeps every limit, the critical mixture ratio.")
             if objective.epochs is not None:
@@ -89,10 +91,12 @@ def answer_what_if(
                 f"critical ratio R(T) = {critical['a']:.4g} * T**{critical['s']:.4g} + {critical['b']:.4g}, "
                 f"T in {format_quantity(critical['unit'])} tokens (largest miss {critical['miss']:.4f})."
             )
-    if unreachable and (axis == "r" or len(unreachable) == len(frame)):
+    # Along r with given size and tokens one reason stands for all rows; they have their losses all the same.
+    one_for_all = axis == "r" and not frame.attrs["open"]
+    if unreachable and (one_for_all or len(unreachable) == len(frame)):
         raise PlanError(next(iter(unreachable.values())))
     for number, reason in unreachable.items():
-        show.say(f"{axis} = {_spelled(frame[axis].iloc[number], axis)}: {reason}")
+        show.say(f"{column} = {_spelled(frame[column].iloc[number], column)}: {reason}")
     inside = not frame["outside"].any()
     if not inside and not json:
         show.say("outside: what the laws were not fitted on, and how many times beyond it.")
@@ -110,11 +114,17 @@ def _asked(objective: Objective, open_axis: str | None) -> str:
     return text
 
 
-def _spelled(value: Any, axis: str) -> str:
-    return format_quantity(float(value)) if axis in ("N", "D") else str(value)
+_QUANTITIES = ("N", "D", "gpu_hours", "domain_pool", "general_pool")
+_NUMBERS = ("flops", "money", "price")
 
 
-def _rows(frame: pd.DataFrame, axis: str) -> list[dict[str, Any]]:
+def _spelled(value: Any, column: str) -> str:
+    if column in _QUANTITIES:
+        return format_quantity(float(value))
+    return f"{value:.4g}" if column in _NUMBERS else str(value)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Cells as people read them: shares to three places, losses to four, intervals in one cell."""
     rows: list[dict[str, Any]] = []
     for record in frame.to_dict("records"):
@@ -123,24 +133,26 @@ def _rows(frame: pd.DataFrame, axis: str) -> list[dict[str, Any]]:
             name = str(name)
             if name.endswith(("_lo", "_hi")) or (name == "outside" and not frame["outside"].any()):
                 continue
-            if name == axis and axis in ("N", "D"):
-                row[name] = format_quantity(value)
-            elif isinstance(value, str):
+            if isinstance(value, str):
                 row[name] = value
             elif value != value:  # no answer in this row
                 row[name] = "-"
             elif name == "keeps":
                 row[name] = "yes" if value else "no"
             else:
-                places = 2 if name == "kept" or name.endswith("_epochs") else 4
-                places = 3 if name in ("r", "r_max") else places
                 ends = [record.get(f"{name}{end}") for end in ("_lo", "_hi")]
                 known = all(end is not None and end == end for end in ends)
-                row[name] = f"{value:.{places}f}"
-                if known:
-                    row[name] += f" ({ends[0]:.{places}f} to {ends[1]:.{places}f})"
+                spelled = [_cell(name, number) for number in (value, *(ends if known else ()))]
+                row[name] = spelled[0] + (f" ({spelled[1]} to {spelled[2]})" if known else "")
         rows.append(row)
     return rows
+
+
+def _cell(name: str, value: float) -> str:
+    if name in (*_QUANTITIES, *_NUMBERS):
+        return _spelled(value, name)
+    places = 2 if name == "kept" or name.endswith("_epochs") else 4
+    return f"{value:.{3 if name in ('r', 'r_max') else places}f}"
 
 
 def _critical_law(frame: pd.DataFrame) -> dict[str, float] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,16 @@ EXIT_STOPPED = 130
 
 QUIET_INTERVAL = 20.0
 """Seconds between lines where there is no terminal."""
+
+
+@contextmanager
+def stopping_with(words: str) -> Iterator[None]:
+    """Let Ctrl-C end the command with a sentence and `EXIT_STOPPED`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(words)
+        raise typer.Exit(EXIT_STOPPED) from None
 
 
 class Progress:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dcpt.cli import show
+from dcpt.cli import mirror, show
 from dcpt.cli.options import Device, Precision
+from dcpt.cli.sweep_executor import CompileOption, Executor, ExecutorOption, PackOption, ways
 
 
 def rounds(
@@ -31,6 +32,10 @@ def rounds(
     top: Annotated[
         int | None, typer.Option(min=1, help="top: how many of the best (default: 4 per mixture).")
     ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Which of the sweep's variants chooses the next mixtures, where it has several."),
+    ] = None,
     stop: Annotated[
         float | None,
         typer.Option(min=0, help="End when a round is expected to gain less than this share (0.001)."),
@@ -44,6 +49,11 @@ def rounds(
     ] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    executor: Executor = "local",
+    option: ExecutorOption = None,
+    pack: PackOption = "auto",
+    compiled: CompileOption = "auto",
+    mirror_to: mirror.MirrorTo = None,
     max_hours: Annotated[float | None, typer.Option(min=0, help="Limit in device hours.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start whatever it costs.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and stop.")] = False,
@@ -53,13 +63,14 @@ def rounds(
 
     Safe to interrupt and to run again; rounds.json holds what was chosen and why.
     """
-    from dcpt.cli.progress import Progress
+    from dcpt.cli.progress import Progress, stopping_with
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import check_limit, price, price_rounds, refuse_above_limit
-    from dcpt.sweep.rounds import STOP, RoundSettings, aim_of, next_rounds, run_rounds
+    from dcpt.sweep.rounds import STOP, RoundSettings, aim_of, check_variant, next_rounds, run_rounds
     from dcpt.sweep.run_sweep import SweepResult, run_sweep
     from dcpt.sweep.status import status_frame
 
+    placed = ways(executor, option, pack, compiled, device, slots)
     sweep = prepare(path, data_root, show.say)
     target = sweep.spec.target
     settings = RoundSettings(
@@ -69,7 +80,9 @@ def rounds(
         way,
         top,
         STOP if stop is None else stop,
+        variant,
     )
+    check_variant(sweep, variant)
     there = next_rounds(sweep, settings)
     aim = aim_of(sweep, settings)
     flops, hours = price_rounds(sweep, there.mixtures, sum(settings.counts))
@@ -103,14 +116,16 @@ def rounds(
         done = set(frame.loc[frame["status"] == "finished", "run_id"])
         first = {run.run_id: run.first_step for run in now.design.runs}
         with Progress(now.design.work, first, done) as progress:
-            result = run_sweep(now, slots, device, progress, precision)
+            result = run_sweep(now, slots, device, progress, precision, **placed)
         lost = {**result.outcome.failed, **result.outcome.abandoned}
         if lost:
             name, reason = next(iter(lost.items()))
             show.say(f"{len(lost)} runs did not finish and are left out; the first: {name}: {reason}")
         return result
 
-    found = run_rounds(sweep, settings, train, say=show.say)
+    words = "stopped between two rounds; rounds.json has those so far, the same command goes on from there"
+    with mirror.mirrored(sweep, mirror_to), stopping_with(words):
+        found = run_rounds(sweep, settings, train, say=show.say)
     if json:
         show.document(
             "sweep-rounds",

@@ -13,7 +13,7 @@ from dcpt.cli import mirror, rounds, show
 from dcpt.cli.corpus_line import held_out, leakage_of
 from dcpt.cli.options import Device, Precision, example, fresh
 from dcpt.cli.progress import Progress
-from dcpt.cli.sweep_executor import CompileOption, Executor, ExecutorOption, PackOption, ways
+from dcpt.cli.sweep_executor import CompileOption, Executor, ExecutorOption, PackOption, time_line, ways
 from dcpt.core.quantity import format_quantity
 
 app = typer.Typer(
@@ -102,9 +102,9 @@ def run(
     sweep = prepare(path, data_root, show.say)
     cost = price(sweep)
     if dry_run and not json:
-        show.result(summary(sweep, cost, slots))
+        show.result(summary(sweep, cost, slots, executor))
     else:
-        show.say(summary(sweep, cost, slots))
+        show.say(summary(sweep, cost, slots, executor))
     check_limit(sweep, cost, max_hours, yes)
     if dry_run:
         if json:
@@ -168,10 +168,8 @@ def status(
         time.sleep(5)
 
 
-def summary(sweep: Any, cost: Any, slots: int | None = None) -> str:
+def summary(sweep: Any, cost: Any, slots: int | None = None, executor: str = "local") -> str:
     """What a sweep will do and cost, as text."""
-    from dcpt.sweep.price import wall_hours
-
     finished = int(cost.frame["finished"].sum())
     total = len(sweep.design.runs)
     spec = sweep.spec
@@ -199,8 +197,7 @@ def summary(sweep: Any, cost: Any, slots: int | None = None) -> str:
         for row in cost.frame.to_dict("records")
     ]
     lines += ["  " + line for line in show.table(rows).splitlines()]
-    low, likely, high = wall_hours(cost, slots)
-    lines.append(f"  on this machine about {show.hours(likely)} ({show.hours(low)} to {show.hours(high)})")
+    lines.append(f"  {time_line(cost, slots, executor)}")
     lines += [f"  note: {note}" for note in sweep.notes]
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,17 @@ class Agent:
         File that the standard error of torchrun and its processes is appended to.
     hold : int
         File descriptor of the lock on the sweep's folder; torchrun keeps it until it ends.
+    here : bool
+        Whether its processes are this machine's; else the command is srun, which ends with this process
+        and passes signals on.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, hold: int) -> None:
+    def __init__(self, command: Sequence[str], log: Path, hold: int, here: bool = True) -> None:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = "1"
         environment |= {"TOKENIZERS_PARALLELISM": "false", **AGENT_ENVIRONMENT}
-        self.log = log
+        self.log, self.here = log, here
         self.first: int | None = None  # process id of the rank that the others follow
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,7 @@ class Agent:
         with errors:
             self._log_start = errors.tell()
             self.process = subprocess.Popen(
-                [*command, "--parent", str(os.getpid())],
+                [*command, *(["--parent", str(os.getpid())] if here else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -69,15 +72,15 @@ class Agent:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """What the processes say, until torchrun ends."""
+    def events(self, stop: Callable[[], bool] = lambda: False) -> Iterator[dict[str, Any]]:
+        """What the processes say, until torchrun ends or `stop`, asked every now and then, says so."""
         alive = True
-        while alive:
+        while alive and not stop():
             select.select([self.output], [], [], POLL_SECONDS)
             # The exit is looked at before the pipe is read: what a dying process said still counts.
             alive = self.process.poll() is None
             for event in self._read():
-                if event["event"] == "started":
+                if event["event"] == "started" and self.here:
                     self.first = int(event["pid"])
                 yield event
 
@@ -97,10 +100,10 @@ class Agent:
                 try:
                     self.process.wait(GRACE)
                 except subprocess.TimeoutExpired:
-                    self._kill()
+                    self.kill()
         self.output.close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """Kill torchrun and its processes, which are sessions of their own."""
         import psutil
 

@@ -12,7 +12,7 @@ from dcpt.core import files
 from dcpt.core.loss_table import LossTable
 from dcpt.core.run_spec import RunSpec
 from dcpt.core.symbols import DENSE
-from dcpt.launch.course import Course
+from dcpt.launch.course import NEAREST, Course
 from dcpt.plan.bands import PredictedLoss
 from dcpt.plan.plan import Plan, curve_column
 
@@ -91,42 +91,89 @@ def band_of(plan: Plan, run: RunSpec, r: float, fitted: LossTable | None) -> lis
     fitted : LossTable, optional
         Losses of the proxies; without them only the end has an interval.
     """
+    found = ((used.eval_set, expected(plan, label, r)) for label, used in plan.laws.items())
+    ends = [Expected(name, end.obs_lo, end.mean, end.obs_hi) for name, end in found if end is not None]
+    return band_rows(ends, run, (plan.N, plan.D, r), plan.metric, plan.objective.level, fitted)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Interval of a run's loss on one evaluation set at its end, and what is expected."""
+
+    eval_set: str
+    lo: float
+    mean: float
+    hi: float
+
+
+def band_rows(
+    expected: Sequence[Expected],
+    run: RunSpec,
+    place: tuple[float, float, float],
+    metric: str,
+    level: float,
+    fitted: LossTable | None,
+    nearest: int = NEAREST,
+) -> list[BandRow]:
+    """Intervals for the evaluations of a run, from those of its ends.
+
+    Parameters
+    ----------
+    expected : sequence of Expected
+        What is expected at the end.
+    run : RunSpec
+        The launched run.
+    place : tuple of float
+        Its N, D and r.
+    metric : str
+        Metric of the losses.
+    level : float
+        Probability of the intervals.
+    fitted : LossTable, optional
+        Losses of the proxies; without them only the end has an interval.
+    nearest : int
+        Ratios about the run's that tell of the way down.
+    """
     rows = []
     steps, plan_of = run.schedule.steps, run.evaluation
     ends = [step for step in plan_of.ends if step <= steps]
     regular = range(plan_of.every, steps, plan_of.every) if plan_of.every else ()
     on_the_way = sorted({*regular, *plan_of.also_at} - {*ends, steps, 0})
-    frame = None if fitted is None else fitted.frame[fitted.frame["metric"] == plan.metric]
-    for label, used in plan.laws.items():
-        end = expected(plan, label, r)
-        if end is None:
-            continue
-        rows += [BandRow(step, used.eval_set, plan.metric, end.obs_lo, end.mean, end.obs_hi) for step in ends]
+    frame = None if fitted is None else fitted.frame[fitted.frame["metric"] == metric]
+    for end in expected:
+        rows += [BandRow(step, end.eval_set, metric, end.lo, end.mean, end.hi) for step in ends]
         if frame is None or not on_the_way:
             continue
-        running = used.eval_set if plan_of.dense_sequences is None else f"{used.eval_set}/{DENSE}"
-        course = Course(frame, used.eval_set, running, run.schedule)
-        down, up = np.log(end.mean / end.obs_lo), np.log(end.obs_hi / end.mean)
+        running = end.eval_set if plan_of.dense_sequences is None else f"{end.eval_set}/{DENSE}"
+        course = Course(frame, end.eval_set, running, run.schedule)
+        down, up = np.log(end.mean / end.lo), np.log(end.hi / end.mean)
         for step in on_the_way:
-            lead = course.at(step / steps, plan.N, plan.D, r, plan.objective.level)
+            lead = course.at(step / steps, *place, level, nearest)
             if lead is not None:
-                centre = end.mean * np.exp(lead.mean)
-                lo, hi = (np.hypot(side, lead.half) for side in (down, up))
-                rows.append(
-                    BandRow(
-                        step,
-                        running,
-                        plan.metric,
-                        float(centre * np.exp(-lo)),
-                        float(centre),
-                        float(centre * np.exp(hi)),
-                    )
-                )
+                centre = float(end.mean * np.exp(lead.mean))
+                lo, hi = (float(np.hypot(side, lead.half)) for side in (down, up))
+                span = centre * np.exp(-lo), centre, centre * np.exp(hi)
+                rows.append(BandRow(step, running, metric, *map(float, span)))
     return sorted(rows, key=lambda row: (row.step, row.eval_set))
 
 
-def write_band(folder: Path | str, plan: Plan, rows: Sequence[BandRow]) -> Path:
+def write_band(
+    folder: Path | str, fingerprint: str, level: float, unit: str, rows: Sequence[BandRow]
+) -> Path:
     """Write ``band.json`` into a run's folder; what is there is replaced.
+
+    Parameters
+    ----------
+    folder : path
+        The run's folder.
+    fingerprint : str
+        Hash of the plan.
+    level : float
+        Probability of the intervals.
+    unit : str
+        Unit of the losses.
+    rows : sequence of BandRow
+        From `band_rows`.
 
     Raises
     ------
@@ -135,9 +182,9 @@ def write_band(folder: Path | str, plan: Plan, rows: Sequence[BandRow]) -> Path:
     """
     document = {
         "schema_version": SCHEMA_VERSION,
-        "plan": plan.fingerprint,
-        "level": plan.objective.level,
-        "unit": plan.unit,
+        "plan": fingerprint,
+        "level": level,
+        "unit": unit,
         "rows": [asdict(row) for row in rows],
     }
     return files.write_json(Path(folder) / FILE_NAME, document)

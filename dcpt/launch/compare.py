@@ -18,6 +18,7 @@ from dcpt.core.run_spec import from_dict, to_dict
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.unit_words import unit_of_amount, unit_words
+from dcpt.launch.as_planned import same_size, same_tokens
 from dcpt.launch.compared_loss import ComparedLoss
 from dcpt.launch.live import LiveCheck, live_sentences
 from dcpt.plan.bands import predicted as predict_loss
@@ -29,10 +30,6 @@ from dcpt.plan.surface import Surface
 
 SCHEMA_VERSION = 1
 FILE_NAME = "compare.json"
-
-SAME_TARGET = 0.005
-"""Relative difference in N and D up to which a run counts as the planned one: half a unit of the third
-digit, which is how they are printed and typed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -218,9 +215,10 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet, live: Sequence[LiveCh
             )
         for entry in frame[frame["D"] > 0].to_dict("records"):
             N, D, r = float(entry["N"]), float(entry["D"]), float(entry["r"])
-            near = (abs(np.log(N / plan.N)), abs(np.log(D / plan.D)))
+            own_size = same_size(plan.N, N)
+            planned = own_size and same_tokens(plan.D, D, float(entry["step"]))
             # What the plan was told about its base, not what has been measured since.
-            start = start_of(fit, chosen, plan.bases) if near[0] <= SAME_TARGET else {}
+            start = start_of(fit, chosen, plan.bases) if own_size else {}
             predicted = predict_loss(Surface(side, fit, start, supply=supply), N, D, r, plan.objective.level)
             rows.append(
                 ComparedLoss(
@@ -237,8 +235,8 @@ def compare(plan: Plan, measured: LossTable, fits: FitSet, live: Sequence[LiveCh
                     obs_hi=predicted.obs_hi,
                     measured=float(entry["value"]),
                     sem=None if np.isnan(entry["sem"]) else float(entry["sem"]),
-                    ceiling=ceilings.get(side) if max(near) <= SAME_TARGET else None,
-                    as_planned=bool(max(near) <= SAME_TARGET),
+                    ceiling=ceilings.get(side) if planned else None,
+                    as_planned=planned,
                 )
             )
     if not rows:

@@ -78,7 +78,9 @@ class Course:
                 leads = np.log(rows["value"].to_numpy(float) / float(end["value"]))
                 self.curves.append((float(end["N"]), float(end["D"]), float(end["r"]), shares, leads))
 
-    def at(self, share: float, N: float, D: float, r: float, level: float) -> Lead | None:
+    def at(
+        self, share: float, N: float, D: float, r: float, level: float, nearest: int = NEAREST
+    ) -> Lead | None:
         """Lead of the target at a share of its schedule; None where too few proxies were measured there.
 
         Parameters
@@ -89,13 +91,15 @@ class Course:
             The target: parameters, tokens at its end, domain share.
         level : float
             Probability of the interval.
+        nearest : int
+            Ratios about the target's that count.
         """
         known = [
             (size, tokens, ratio, float(np.interp(share, shares, leads)))
             for size, tokens, ratio, shares, leads in self.curves
             if shares[0] <= share * (1 + 1e-6) and share <= shares[-1] * (1 + 1e-6)
         ]
-        ratios = sorted({entry[2] for entry in known}, key=lambda value: abs(value - r))[:NEAREST]
+        ratios = sorted({entry[2] for entry in known}, key=lambda value: abs(value - r))[:nearest]
         known = [entry for entry in known if entry[2] in ratios]
         if len(known) < LEAST:
             return None

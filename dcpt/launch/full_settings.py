@@ -80,6 +80,22 @@ class FullSettings:
         agent = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         return [*agent, *self._agent(), *self.trainer(run_dir)]
 
+    def across(self, run_dir: Path, meeting_point: str) -> list[str]:
+        """Command that trains a run with processes of every machine of a Slurm job, given inside of it.
+
+        Parameters
+        ----------
+        run_dir : Path
+            The run's folder, on a disk that every machine sees.
+        meeting_point : str
+            ``HOST:PORT`` of the job's first machine.
+        """
+        # srun does not take the cores of a task from the job (since Slurm 22.05).
+        tasks = ["--nodes", str(self.nodes), "--ntasks-per-node", "1", "--cpus-per-task", str(self.procs)]
+        agent = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(self.nodes), *self._agent()]
+        agent += ["--rdzv-backend", "c10d", "--rdzv-id", run_dir.name, "--rdzv-endpoint", meeting_point]
+        return ["srun", *tasks, *agent, *self.trainer(run_dir)]
+
     def lines(self, run_dir: Path) -> list[str]:
         """Shell lines that train a run on a cluster: by hand on every machine, and inside a Slurm job.
 

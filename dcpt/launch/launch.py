@@ -17,10 +17,15 @@ from dcpt.launch.band import band_of, write_band
 from dcpt.launch.full import begun_in_shards, train_in_shards
 from dcpt.launch.full_settings import FullSettings
 from dcpt.launch.launch_spec import LaunchedRun, LaunchSpec
+from dcpt.launch.mixture_band import UNIT, mixture_band
+from dcpt.launch.mixture_fitted import fitted_elsewhere, plan_fingerprint
+from dcpt.launch.node import over_processes
+from dcpt.plan.mixtures.mixture_plan import MixturePlan
 from dcpt.plan.plan import Plan
 from dcpt.run import store
 from dcpt.run.conductor import Listener
 from dcpt.run.execute import execute
+from dcpt.run.executor import ExecutorFactory
 from dcpt.sweep.collect import TOKENIZER_DIGITS, collect
 from dcpt.sweep.expand import target_run
 from dcpt.sweep.prepare import Sweep
@@ -43,6 +48,8 @@ class Launch:
         The plan they follow; None for one of many corpora (see `dcpt.launch.mixture`).
     fitted : LossTable, optional
         The losses it rests on.
+    mixture : MixturePlan, optional
+        The plan of many corpora they follow.
     """
 
     spec: LaunchSpec
@@ -50,6 +57,7 @@ class Launch:
     sweep: Sweep
     plan: Plan | None
     fitted: LossTable | None = None
+    mixture: MixturePlan | None = None
 
     @property
     def work(self) -> dict[str, float]:
@@ -171,12 +179,17 @@ def lay_out(launch: Launch) -> list[Path]:
         When a folder is damaged or the disk refuses a write.
     """
     folders = [store.write_spec(launch.sweep.root, run) for run in launch.runs]
-    if launch.plan is None:
-        return folders
     ratios = {run.run_id: run.r for run in launch.spec.runs}
     for run, folder in zip(launch.runs, folders, strict=True):
-        if run.run_id in ratios and store.status(folder) != "finished":
-            write_band(folder, launch.plan, band_of(launch.plan, run, ratios[run.run_id], launch.fitted))
+        if run.run_id not in ratios or store.status(folder) == "finished":
+            continue
+        plan, mixture = launch.plan, launch.mixture
+        if plan is not None:
+            rows = band_of(plan, run, ratios[run.run_id], launch.fitted)
+            write_band(folder, plan.fingerprint, plan.objective.level, plan.unit, rows)
+        elif mixture is not None and not fitted_elsewhere(mixture, launch.spec.N, run):
+            rows = mixture_band(mixture, run, launch.spec.N, launch.fitted)
+            write_band(folder, plan_fingerprint(mixture), mixture.question.level, UNIT, rows)
     return folders
 
 
@@ -187,6 +200,7 @@ def run_launch(
     listen: Listener | None = None,
     precision: str = "fp32",
     full: FullSettings | None = None,
+    executor: ExecutorFactory | None = None,
 ) -> LossTable:
     """Train the target's runs and gather their losses.
 
@@ -205,6 +219,9 @@ def run_launch(
     full : FullSettings, optional
         Processes to spread each run over, one run at a time; by default every run has one process. A run
         that was begun over several goes on with the trainer that can read its checkpoints.
+    executor : callable, optional
+        Makes a cluster's executor (see `dcpt.run.choose.choose_executor`), which then trains each run as a
+        job of its own; by default this machine does.
 
     Returns
     -------
@@ -224,9 +241,11 @@ def run_launch(
         full = FullSettings(device=device, precision=precision)
     if full is not None:
         _check_options(launch.runs)
-        train_in_shards(root, launch.runs, full, listen)
-        return collect(root, launch.runs)
-    outcome = execute(root, launch.runs, launch.work, slots, device, listen, precision)
+        if executor is None:
+            train_in_shards(root, launch.runs, full, listen)
+            return _collect(launch)
+        executor = over_processes(executor, full)
+    outcome = execute(root, launch.runs, launch.work, slots, device, listen, precision, executor=executor)
     lost = {**outcome.failed, **outcome.abandoned}
     if lost:
         name, reason = next(iter(lost.items()))
@@ -234,7 +253,11 @@ def run_launch(
             f"launch: run {name} did not finish: {reason.rstrip('.')}.",
             hint=f"its log is in {store.run_folder(root, name)}",
         )
-    return collect(root, launch.runs)
+    return _collect(launch)
+
+
+def _collect(launch: Launch) -> LossTable:
+    return collect(launch.sweep.root, launch.runs, mixed=launch.mixture is not None)
 
 
 def _check_options(runs: Sequence[RunSpec]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dcpt.core.errors import ConfigError
+from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.fit.bases import SAME_SIZE
 from dcpt.launch.launch import Launch
@@ -15,7 +16,11 @@ from dcpt.sweep.prepare import Sweep
 
 
 def prepare_mixture_launch(
-    plan: MixturePlan, sweep: Sweep, seed: int = 0, variant: str | None = None
+    plan: MixturePlan,
+    sweep: Sweep,
+    seed: int = 0,
+    variant: str | None = None,
+    fitted: LossTable | None = None,
 ) -> Launch:
     """Write down the run of a planned mixture.
 
@@ -32,12 +37,14 @@ def prepare_mixture_launch(
         Seed of the run.
     variant : str, optional
         Of the sweep's variants the one to launch, where it has several.
+    fitted : LossTable, optional
+        Losses of the sweep's runs, for the way down to the end.
 
     Returns
     -------
     Launch
-        Without a band of expected losses where the trainer could hold it: those of the plan are of the
-        fitted size.
+        With a band of expected losses where the run has the size and tokens of the fitted runs, whose losses
+        the plan's are (see `fitted_elsewhere`).
 
     Raises
     ------
@@ -63,20 +70,7 @@ def prepare_mixture_launch(
         runs=(LaunchedRun(run_id=run.run_id, r=round(run.r, 6), planned=True, shares=run.shares),),
         flops=sum(sweep.design.flops(one) for one in (base, run)),
     )
-    return Launch(spec, (base, run), sweep, None)
-
-
-def fitted_elsewhere(plan: MixturePlan, spec: LaunchSpec) -> str:
-    """What to say of the plan's losses beside a run of another size or length; empty for the same."""
-    known = ((plan.N, spec.N, "parameters"), (plan.D, spec.D, "tokens"))
-    other = [
-        f"{format_quantity(fitted)} {what}"
-        for fitted, launched, what in known
-        if fitted is not None and abs(math.log(launched / fitted)) > SAME_SIZE
-    ]
-    if not other:
-        return ""
-    return f"the plan's losses are those of {' and '.join(other)}; what carries over is its shares"
+    return Launch(spec, (base, run), sweep, None, fitted, plan)
 
 
 def _size(plan: MixturePlan, sweep: Sweep) -> str:

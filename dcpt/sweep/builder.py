@@ -95,13 +95,15 @@ class RunBuilder:
         self, shares: Mapping[str, float], options: TrainingOptions, steps: int
     ) -> tuple[MixturePhase, ...]:
         """Phases of a run of so many steps: its own shares, then those of its options."""
-        later = tuple(
+        return phases_of(options, shares, self._later(options), steps, self.sweep.batch)
+
+    def _later(self, options: TrainingOptions) -> tuple[dict[str, float], ...]:
+        return tuple(
             self.shares(phase.ratio)
             if phase.ratio is not None
             else written(phase.mixture or {}, self.corpora)
             for phase in options.phases
         )
-        return phases_of(options, shares, later, steps, self.sweep.batch)
 
     def needs(self, blend: Mixture, steps: int) -> list[dict[str, float]]:
         """Shares of the corpora in a run of so many steps of a mixture, for each of the sweep's options."""
@@ -111,6 +113,31 @@ class RunBuilder:
             counts = sequences_by_corpus(plan, steps * self.sweep.batch)
             needs.append({name: count / (steps * self.sweep.batch) for name, count in counts.items()})
         return needs
+
+    def most_of(self, high: Mapping[str, float]) -> list[dict[str, float]]:
+        """Most that a run of a mixture up to `high` has of each corpus, for each of the sweep's variants.
+
+        A sweep of one set of options counts the bounds alone, without its phases: its runs hold back what
+        they always did.
+        """
+        options = [cell.options for cell in cells_of(self.sweep.cpt)]
+        if len(self.sweep.cpt.variants) < 2:
+            return [dict(high)]
+        most = []
+        for own in {id(item): item for item in options}.values():
+            begins = [*(phase.begin for phase in own.phases), 1.0]
+            later = self._later(own)
+            parts = list(zip(later, begins[1:], begins[:-1], strict=True))
+            most.append(
+                {
+                    name: high[name]
+                    if own.keep_ratio
+                    else begins[0] * high[name]
+                    + sum((end - begin) * part[name] for part, end, begin in parts)
+                    for name in high
+                }
+            )
+        return most
 
     def held_back(self, base: RunSpec, needs: Iterable[Mapping[str, float]], steps: int) -> dict[str, int]:
         """Windows of the base to hold back from runs of up to `steps` steps at these shares of corpora."""

@@ -28,7 +28,11 @@ _COPIED = (*_MEASURED, "eta", "S1", "S2", "tokens", "D", "r_seen")
 
 
 def collect(
-    root: Path | str, runs: Sequence[RunSpec], mixed: bool = False, source: str = SOURCE
+    root: Path | str,
+    runs: Sequence[RunSpec],
+    mixed: bool = False,
+    source: str = SOURCE,
+    variants: Mapping[str, str] | None = None,
 ) -> LossTable:
     """Gather the evaluations of the finished runs among `runs`.
 
@@ -45,6 +49,8 @@ def collect(
         tells runs apart by a column ``run``; it has a ``share:NAME`` for every corpus, empty for bases.
     source : str
         What the table says of where its losses come from.
+    variants : mapping of str to str, optional
+        Run id to the name of its options, where the sweep varies them: of mixtures they are part of ``run``.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def collect(
             "schedule": _text(run),
             "base_schedule": "" if base is None else _text(base),
         }
-        own = {**options(run, record), **(_mixture_of(run) if mixed else {})}
+        own = {**options(run, record), **(_mixture_of(run, variants or {}) if mixed else {})}
         rows += [{**same, **{name: row[name] for name in _COPIED}, **own} for row in found]
     if not rows:
         raise DataError(f"{root}: no run has finished yet.", hint="dcpt sweep run goes on where it stopped")
@@ -87,13 +93,14 @@ def collect(
     return LossTable.from_frame(pd.DataFrame(rows), where=str(root), extras=extras)
 
 
-def _mixture_of(run: RunSpec) -> dict[str, Any]:
+def _mixture_of(run: RunSpec, variants: Mapping[str, str]) -> dict[str, Any]:
     """The independent run behind a row, and its shares; a base's are those of another phase."""
     shares = run.shares
     if run.kind == "base":
         return {RUN: f"base-s{run.seed}", **{SHARE + name: None for name in shares}}
-    named = Mixture.of(shares).label
-    return {RUN: f"{named}-s{run.seed}", **{SHARE + name: share for name, share in shares.items()}}
+    named = f"{Mixture.of(shares).label}-s{run.seed}"
+    told = " ".join(filter(None, (named, variants.get(run.run_id))))
+    return {RUN: told, **{SHARE + name: share for name, share in shares.items()}}
 
 
 def _curve_before(run: RunSpec, folder: Path) -> list[dict[str, Any]]:

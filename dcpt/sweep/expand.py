@@ -16,6 +16,7 @@ from dcpt.sweep.grid import grid_runs
 from dcpt.sweep.ladder import Rung
 from dcpt.sweep.mixture_settings import MixtureDesign
 from dcpt.sweep.mixtures import Mixture, Region, mixtures_of, region_of, written
+from dcpt.sweep.options import check_target_end
 from dcpt.sweep.spec import SweepSpec
 from dcpt.sweep.work import run_flops
 
@@ -145,7 +146,7 @@ def _mixed(
         longest = _longest(builder)
         needs = [need for blend in mixtures_of(builder.sweep, free) for need in builder.needs(blend, longest)]
     else:
-        needs = [{name: design.bounds.get(name, (0.0, 1.0))[1] for name in corpora}]
+        needs = builder.most_of({name: design.bounds.get(name, (0.0, 1.0))[1] for name in corpora})
     skips = _skips(builder, bases, needs)
     sequences = max(1, _longest(builder) * builder.sweep.batch)
     if design is None:
@@ -191,7 +192,8 @@ def target_run(
     Raises
     ------
     ConfigError
-        When the sweep has several variants and `variant` names none of them.
+        When the sweep has several variants and `variant` names none of them, or the tokens are no multiple
+        of those between two interpolations of its weights.
     """
     any_run = design.runs[0]
     builder = RunBuilder(sweep, design.corpora, design.rungs, any_run.tokenizer_hash)
@@ -203,6 +205,9 @@ def target_run(
         cell = replace(cell, options=cell.options.model_copy(update={"keep_ratio": True}))
         needs = [*needs, blend.shares]
     skip = builder.held_back(base, needs, steps)
+    mer = cell.options.mer
+    every = builder.steps(mer.every_tokens) if mer is not None else None
+    check_target_end(cell.options, every, steps, sweep.tokens_per_step)
     return builder.whole(design.rungs[size], base, blend, seed, steps, skip, cell)
 
 

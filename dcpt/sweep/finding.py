@@ -15,6 +15,7 @@ from dcpt.sweep.mixture_rows import mixture_frame
 from dcpt.sweep.mixture_settings import PROPORTIONAL, UNIFORM, MixtureDesign
 from dcpt.sweep.mixtures import Region
 from dcpt.sweep.prepare import Sweep
+from dcpt.sweep.variant_names import VARIANT, variant_names
 
 if TYPE_CHECKING:
     from dcpt.core.mixture_table import MixtureTable
@@ -47,7 +48,15 @@ class Finding:
     gain: float
 
 
-def find(sweep: Sweep, table: LossTable, aim: MixtureQuestion, fit: Fit, seed: int, draws: int) -> Finding:
+def find(
+    sweep: Sweep,
+    table: LossTable,
+    aim: MixtureQuestion,
+    fit: Fit,
+    seed: int,
+    draws: int,
+    variant: str | None = None,
+) -> Finding:
     """Fit the finished runs of the largest size and budget, and look where the best mixtures may be.
 
     Parameters
@@ -64,6 +73,8 @@ def find(sweep: Sweep, table: LossTable, aim: MixtureQuestion, fit: Fit, seed: i
         Of the fit, the pool and the draws.
     draws : int
         Joint draws of the fit.
+    variant : str, optional
+        Of the sweep's variants the one whose losses are looked at, where it has several.
 
     Raises
     ------
@@ -74,7 +85,7 @@ def find(sweep: Sweep, table: LossTable, aim: MixtureQuestion, fit: Fit, seed: i
     from dcpt.plan.mixtures.setting import PROPORTIONAL as BY_SIZE
     from dcpt.plan.mixtures.setting import UNIFORM as EQUAL
 
-    runs = mixture_table(sweep, table)
+    runs = mixture_table(sweep, table, variant)
     fitted = fit(runs, seed)
     outlook, raised = look_within_reach(fitted, aim, seed, draws)
     setting, problem = outlook.setting, outlook.setting.problem
@@ -106,11 +117,14 @@ def find(sweep: Sweep, table: LossTable, aim: MixtureQuestion, fit: Fit, seed: i
     return Finding(outlook, answer, gain)
 
 
-def mixture_table(sweep: Sweep, table: LossTable) -> MixtureTable:
-    """Shares and losses of the finished runs at the largest size, the largest budget and one schedule."""
+def mixture_table(sweep: Sweep, table: LossTable, variant: str | None = None) -> MixtureTable:
+    """Shares and losses of the finished runs at the largest size and budget, of one schedule and variant."""
     from dcpt.fit.mixtures.mixture_files import mixtures_of_frame
 
-    frame = mixture_frame(sweep.design.runs, table)
+    names = variant_names(sweep.spec.cpt, sweep.design.runs)
+    frame = mixture_frame(sweep.design.runs, table, names)
+    if names:
+        frame = frame[frame[VARIANT] == variant]
     frame = frame[frame["N"] == frame["N"].max()]
     frame = frame[frame["D"] == frame["D"].max()]
     frame = frame[frame["schedule"] == frame["schedule"].iloc[0]]

@@ -13,6 +13,7 @@ from dcpt.core.loss_table import LossTable
 from dcpt.core.run_spec import RunSpec
 from dcpt.core.symbols import ROLES
 from dcpt.core.table_file import write_frame
+from dcpt.sweep.variant_names import VARIANT
 
 MIXTURES = "mixtures.csv"
 SCHEMA_VERSION = 1
@@ -40,7 +41,9 @@ def eval_set_of(roles: Mapping[str, str]) -> dict[str, str]:
     return sets | {role: role for role in ROLES if len(sides[role]) > 1}
 
 
-def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
+def mixture_frame(
+    runs: Sequence[RunSpec], table: LossTable, variants: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """One row per end of a schedule: shares of the corpora and losses on them.
 
     Parameters
@@ -49,14 +52,16 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
         The runs of the sweep.
     table : LossTable
         Their losses; joined on run_id.
+    variants : mapping of str to str, optional
+        Run id to the name of its options, where a sweep varies them.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``schema_version run_id size N D seed r schedule``, a ``share:NAME`` for every corpus (the
-        tokens asked for), a ``loss:NAME`` for every corpus (nats per token on its held-out text) and for
-        every side with several corpora, a ``base:NAME`` for each of these, the loss of the run's base before
-        continual pre-training, and a ``side:NAME`` for every corpus.
+        Columns ``schema_version run_id size N D seed r schedule``, where there are several ``variant``, a
+        ``share:NAME`` for every corpus (the tokens asked for), a ``loss:NAME`` for every corpus (nats per
+        token on its held-out text) and for every side with several corpora, a ``base:NAME`` for each of
+        these, the loss of the run's base before continual pre-training, and a ``side:NAME`` for every corpus.
 
     Raises
     ------
@@ -80,6 +85,7 @@ def mixture_frame(runs: Sequence[RunSpec], table: LossTable) -> pd.DataFrame:
                 "run_id": run_id,
                 "size": run.size,
                 **{name: first[name] for name in ("N", "D", "seed", "r", "schedule")},
+                **({VARIANT: variants[str(run_id)]} if variants else {}),
                 **{SHARE + name: share for name, share in run.shares.items()},
                 **{LOSS + name: losses[found] for name, found in sets.items()},
                 **{BASE + name: before.get((float(first["N"]), found)) for name, found in sets.items()},
@@ -100,6 +106,8 @@ def _base_losses(table: LossTable) -> dict[tuple[float, str], float]:
     return dict(zip(keys, frame["value"].astype(float), strict=True))
 
 
-def write_mixtures(root: Path, runs: Sequence[RunSpec], table: LossTable) -> Path:
+def write_mixtures(
+    root: Path, runs: Sequence[RunSpec], table: LossTable, variants: Mapping[str, str] | None = None
+) -> Path:
     """Write ``mixtures.csv`` into a sweep's folder (see `mixture_frame`); atomically."""
-    return write_frame(root / MIXTURES, mixture_frame(runs, table))
+    return write_frame(root / MIXTURES, mixture_frame(runs, table, variants))

@@ -7,9 +7,9 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import RunSpec
 from dcpt.cost.options import option_flops
 from dcpt.sweep.expand import Design
-from dcpt.sweep.option_columns import option_columns
 from dcpt.sweep.option_settings import TrainingOptions, variants_of
 from dcpt.sweep.spec import CptSettings
+from dcpt.sweep.variant_names import VARIANT
 
 
 def option_notes(cpt: CptSettings, design: Design) -> list[str]:
@@ -29,10 +29,11 @@ def option_notes(cpt: CptSettings, design: Design) -> list[str]:
         if said:
             notes.append((f"variant {name!r}: " if name else "") + "; ".join(said))
     if len(variants) > 1:
-        columns = sorted({column for run in design.runs for column in option_columns(run)})
+        mixed, name = cpt.mixtures is not None, variants[0][0]
         notes.append(
-            f"{len(variants)} variants share ratios, sizes and budgets: fit them apart, by "
-            + (f"--where on {', '.join(columns)} (COLUMN= for empty cells)" if columns else "their schedules")
+            f"{len(variants)} variants share {'mixtures' if mixed else 'ratios'}, sizes and budgets: fit "
+            f"them apart, by --where {VARIANT}={name}"
+            + ("" if mixed else f" (or '{VARIANT}={name}|', with the bases, which are of none)")
         )
     return notes
 

@@ -127,9 +127,4 @@ def check_variants(cpt: Any) -> None:
     names = [variant.name for variant in cpt.variants]
     if len(set(names)) < len(names):
         raise ConfigError(f"names of variants repeat: {', '.join(names)}.")
-    if len(names) > 1 and cpt.mixtures is not None:
-        raise ConfigError(
-            "variants go with ratios; a sweep of mixtures has one set of options.",
-            "give the options under cpt, or each variant a sweep of its own",
-        )
     variants_of(cpt)

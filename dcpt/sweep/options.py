@@ -118,6 +118,40 @@ def pools_of(
     return pools
 
 
+def check_target_end(options: TrainingOptions, every: int | None, steps: int, tokens_per_step: int) -> None:
+    """Refuse a target that would not end on interpolated weights, in words of its tokens.
+
+    Parameters
+    ----------
+    options : TrainingOptions
+        The options.
+    every : int, optional
+        Steps between interpolations, None without.
+    steps : int
+        Steps of the target.
+    tokens_per_step : int
+        Tokens of each.
+
+    Raises
+    ------
+    ConfigError
+        When its tokens are no multiple of those between two interpolations.
+    """
+    if options.mer is None or every is None or every < 1:
+        return
+    ends = Interpolation(every, options.mer.rate).ends_near(steps)
+    if steps in ends:
+        return
+    near = " or ".join(f"D = {format_quantity(end * tokens_per_step, 6)} ({end} steps)" for end in ends)
+    asked = format_quantity(steps * tokens_per_step, 6)
+    raise ConfigError(
+        f"launch: the plan is for D = {asked} ({steps} steps), and the sweep's cpt.mer pulls the weights "
+        f"back every {every} steps; wanted a multiple of them, for the run to end on weights pulled back as "
+        "those of the sweep are.",
+        f"plan for {near}, with --at; or name another variant of the sweep, if it has one without mer",
+    )
+
+
 def optimizer_of(
     options: TrainingOptions, plain: OptimizerSpec, every: int | None, steps: int
 ) -> OptimizerSpec:

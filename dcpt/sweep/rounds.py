@@ -51,6 +51,8 @@ class RoundSettings:
         Of ``top``.
     stop : float
         Expected gain, relative to the score, below which no further round follows; 0 trains them all.
+    variant : str, optional
+        Of the sweep's variants, all of which are trained, the one whose losses choose the next mixtures.
     """
 
     counts: tuple[int, ...]
@@ -59,6 +61,7 @@ class RoundSettings:
     way: Way = "thompson"
     top: int | None = None
     stop: float = STOP
+    variant: str | None = None
 
     def __post_init__(self) -> None:
         if not self.counts or any(count < 1 for count in self.counts):
@@ -105,6 +108,7 @@ def run_rounds(
     design, region = design_of(sweep)
     aim = aim_of(sweep, settings)
     say = say or (lambda line: None)
+    check_variant(sweep, settings.variant)
     asked = {**asdict(settings), "counts": list(settings.counts), "keep": list(settings.keep)}
     rounds = next_rounds(sweep, settings)
     rounds = replace(rounds, asked=asked, ended="", answer={})
@@ -114,7 +118,7 @@ def run_rounds(
         now = with_mixtures(sweep, rounds.mixtures)
         result = train(now)
         done = len(rounds.rounds)
-        finding = find(now, result.table, aim, fit or _choose, design.seed + done, draws)
+        finding = find(now, result.table, aim, fit or _choose, design.seed + done, draws, settings.variant)
         if finding.answer["raised"]:
             say(f"limits raised to the nearest that can be kept: {finding.answer['raised']}")
         say(_line(done, len(settings.counts), finding))
@@ -133,6 +137,26 @@ def run_rounds(
         rounds = replace(rounds, ended=ended, answer=finding.answer)
         rounds.write(sweep.root)
         return rounds
+
+
+def check_variant(sweep: Sweep, variant: str | None) -> None:
+    """Refuse a variant the sweep has not, or none where it has several.
+
+    Raises
+    ------
+    ConfigError
+        Naming those there are.
+    """
+    names = [item.name for item in sweep.spec.cpt.variants]
+    if variant is None and len(names) > 1:
+        raise ConfigError(
+            f"rounds: the sweep has the variants {', '.join(names)}; one of them chooses the next mixtures.",
+            f"--variant {names[0]}",
+        )
+    if variant is not None and variant not in names:
+        raise ConfigError(
+            f"rounds: there is no variant {variant!r}; the sweep has {', '.join(names) or 'none'}."
+        )
 
 
 def aim_of(sweep: Sweep, settings: RoundSettings) -> MixtureQuestion:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dcpt.core.errors import DataError, RunError
 from dcpt.core.loss_table import LossTable
+from dcpt.core.table_file import write_frame
 from dcpt.run.conductor import Listener, Outcome, Pack, one_each
 from dcpt.run.execute import execute
 from dcpt.run.executor import ExecutorFactory
@@ -16,6 +17,7 @@ from dcpt.sweep.collect import collect
 from dcpt.sweep.corpus_settings import source_of
 from dcpt.sweep.mixture_rows import write_mixtures
 from dcpt.sweep.prepare import Sweep
+from dcpt.sweep.variant_names import variant_names, with_variants
 
 LOSSES = "losses.csv"
 
@@ -107,9 +109,10 @@ def run_sweep(
 
 def _write(sweep: Sweep) -> LossTable:
     mixed = sweep.spec.cpt.mixtures is not None
-    table = collect(sweep.root, sweep.design.runs, mixed, source_of(sweep.spec.corpora))
-    table.write(sweep.root / LOSSES)
+    names = variant_names(sweep.spec.cpt, sweep.design.runs)
+    table = collect(sweep.root, sweep.design.runs, mixed, source_of(sweep.spec.corpora), names)
+    write_frame(sweep.root / LOSSES, with_variants(table.frame, names))
     if mixed:
         with suppress(DataError):  # only bases have finished
-            write_mixtures(sweep.root, sweep.design.runs, table)
+            write_mixtures(sweep.root, sweep.design.runs, table, names)
     return table

@@ -16,7 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "sweep"))
 from four_corpora import STEP, four_document, pretend_finished, true_losses, write_four
 
 from dcpt.fit.mixtures import load_mixtures
+from dcpt.launch.launch import lay_out
+from dcpt.launch.mixture import prepare_mixture_launch
 from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
+from dcpt.run import store
 from dcpt.sweep.collect import collect
 from dcpt.sweep.mixture_rows import write_mixtures
 from dcpt.sweep.prepare import prepare
@@ -96,3 +99,53 @@ def test_a_planned_mixture_is_launched_on_the_target(swept: Path, call: Callable
     Path("other.json").write_text(json.dumps(other))
     wrong = call("launch", "other.json", "--sweep", "mix", "--dry-run")
     assert (wrong.code, "is not in both" in wrong.err) == (2, True)
+
+
+def test_a_launched_mixture_is_held_against_its_plan(swept: Path, call: Callable[..., Any]) -> None:
+    """At the fitted size: a band while it runs, then share by share and target by target what came out."""
+    document = yaml.safe_load((swept / "sweep.yaml").read_text())
+    del document["target"]
+    (swept / "sweep.yaml").write_text(yaml.safe_dump(document))
+    assert call("fit", "mix", "-o", "fits/mix").code == 0
+    fit = load_mixtures("fits/mix/mixture.json")
+    assert call("plan", "fits/mix", "--keep", "general <= +4%").code == 0
+    plan = read_mixture_plan("fits/mix/mixture-plan.json")
+    ready = prepare_mixture_launch(plan, prepare(swept))
+    run = ready.runs[-1]
+    lay_out(ready)
+    band = json.loads((store.run_folder(swept, run.run_id) / "band.json").read_text())
+    ends = {row["eval_set"]: row for row in band["rows"] if row["step"] == run.schedule.steps}
+    assert set(ends) == {item.target for item in plan.losses} == {"general", "domain"}
+    domain = next(item for item in plan.losses if item.target == "domain")
+    assert (ends["domain"]["lo"], ends["domain"]["hi"]) == (domain.run_lo, domain.run_hi)
+    pretend_finished(swept, run)
+    pretend_finished(swept, ready.runs[0])
+    done = call("launch", "fits/mix", "--sweep", "mix")
+    assert done.code == 0, done.err
+    answer = call("compare", "fits/mix")
+    assert answer.code == 0, answer.err
+    rows = {row["target"]: row for row in call("compare", "fits/mix", "--json").document["rows"]}
+    truth = true_losses(dict(run.shares))
+    for name, row in rows.items():
+        assert row["measured"] == pytest.approx(truth[name])
+        assert row["predicted"] == pytest.approx(
+            next(i.mean for i in plan.losses if i.target == name), abs=1e-4
+        )
+        assert row["in_obs"]
+        assert row["as_planned"]
+    assert rows["general"]["kept"] is (truth["general"] <= rows["general"]["ceiling"])
+    for name, share in run.shares.items():
+        assert f"{name:<8} {plan.mixture[name]:>9.4f} {share:>9.4f}" in answer.out
+    assert "The goal (domain) of" in answer.out
+    assert "inside the predicted" in answer.out
+    assert "planned mixture, size and tokens" not in answer.out
+    # Every mixture of the sweep's own table is predicted at its own shares; none of them is the plan's.
+    other = call("compare", "fits/mix", str(swept / "losses.csv"))
+    assert (other.code, "losses.csv" in other.err) == (3, True)  # no sweep has written it here
+    collect(swept, prepare(swept).design.runs, True).write(swept / "losses.csv")
+    other = call("compare", "fits/mix", str(swept / "losses.csv"))
+    assert f"{len(fit.shares)} launched mixtures" in other.out
+    assert "None of these runs has the planned mixture, size and tokens" in other.out
+    plain = collect(swept, [run]).write(Path("plain.csv"))
+    refused = call("compare", "fits/mix", str(plain))
+    assert (refused.code, "says no shares of corpora" in refused.err) == (3, True)

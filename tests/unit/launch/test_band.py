@@ -151,7 +151,7 @@ def test_on_the_way_the_band_is_higher_and_wider(plan: Plan, spec: RunSpec) -> N
 
 def test_the_trainer_reads_the_band_that_is_written(plan: Plan, spec: RunSpec, tmp_path: Path) -> None:
     rows = band_of(plan, spec, plan.r, None)
-    write_band(tmp_path, plan, rows)
+    write_band(tmp_path, plan.fingerprint, plan.objective.level, plan.unit, rows)
     band = LiveBand(tmp_path)
     inside, above = (
         Measurement("general", "loss", "nats_per_token", value, 0.01, 100) for value in (rows[1].mean, 99.0)

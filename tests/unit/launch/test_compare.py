@@ -70,6 +70,35 @@ def test_a_run_of_another_size_is_compared_at_its_own_size_without_the_ceiling(s
     assert "None of these runs has the planned size and tokens." in found.findings()
 
 
+def stepped(synthetic, r: float, tokens_per_step: int, tokens: float) -> LossTable:
+    """A launched run of the sweep's own rounding: the nearest whole number of steps."""
+    steps = round(tokens / tokens_per_step)
+    frame = launched(synthetic, [r]).frame.assign(step=steps, D=float(steps * tokens_per_step))
+    return LossTable.from_frame(frame)
+
+
+@pytest.mark.parametrize(("tokens_per_step", "rounded"), [(102_400, True), (250_000, True), (400_000, True)])
+def test_a_run_rounded_to_whole_steps_is_the_planned_one(
+    synthetic, fits, plan, tokens_per_step, rounded
+) -> None:
+    """1.3M tokens at 400k a step are 3 steps, 1.2M: 8 % less, and still the planned run."""
+    table = stepped(synthetic, plan.r, tokens_per_step, D)
+    assert (abs(table.frame["D"].iloc[0] / D - 1) > 0.005) == rounded
+    found = compare(plan, table, fits)
+    assert all(row.as_planned for row in found.rows)
+    assert found.rows[1].ceiling == plan.ceiling
+    assert not any("planned size and tokens" in sentence for sentence in found.findings())
+
+
+@pytest.mark.parametrize("tokens", [0.9e6, 1.7e6])
+def test_a_step_more_or_less_is_another_run(synthetic, fits, plan, tokens) -> None:
+    found = compare(plan, stepped(synthetic, plan.r, 400_000, tokens), fits)
+    assert not any(row.as_planned for row in found.rows)
+    # A table without steps counts tokens: the spelling alone decides.
+    table = LossTable.from_frame(stepped(synthetic, plan.r, 400_000, D).frame.drop(columns="step"))
+    assert not any(row.as_planned for row in compare(plan, table, fits).rows)
+
+
 def test_only_ends_of_runs_count(synthetic, fits, plan) -> None:
     table = launched(synthetic, [0.5])
     trunk = LossTable.from_frame(table.frame.assign(phase="trunk"))

@@ -83,7 +83,7 @@ def test_variants_are_an_axis_and_share_what_they_can(folder: Path) -> None:
     assert {option_columns(run).get("restored") for run in branches} == {None, 1.0}
     assert len({run.run_id for run in sweep.design.runs}) == len(sweep.design.runs)
     assert any("variant 'mer': weights keep 10 %" in note for note in sweep.notes)
-    assert any("4 variants share ratios" in note and "mer_rate" in note for note in sweep.notes)
+    assert any("4 variants share ratios" in note and "--where variant=plain" in note for note in sweep.notes)
 
 
 def test_an_early_phase_takes_the_run_off_the_trunk(folder: Path) -> None:
@@ -232,3 +232,17 @@ def test_options_and_schedules_are_two_axes(folder: Path) -> None:
     assert len(runs) == 8
     slugs = {run.slug for run in runs}
     assert {"small-r0.25-s0-mer-infinite-d1.28k", "small-r0.25-s0-plain-rewarm-d1.92k"} <= slugs
+
+
+def test_a_target_that_does_not_end_on_pulled_back_weights_is_told_which_do(folder: Path) -> None:
+    sweep = with_cpt(folder, TARGET, mer={"every_tokens": 5 * STEP, "rate": 0.1})
+    assert target_run(sweep.design, sweep.spec, "large", 0.4, 60 * STEP).schedule.steps == 60
+    with pytest.raises(ConfigError) as caught:
+        target_run(sweep.design, sweep.spec, "large", 0.4, 63 * STEP)
+    assert f"the plan is for D = {63 * STEP / 1e3:g}k (63 steps)" in str(caught.value)
+    assert "pulls the weights back every 5 steps" in str(caught.value)
+    for steps in (60, 65):
+        assert f"D = {steps * STEP / 1e3:g}k ({steps} steps)" in str(caught.value.hint)
+    with pytest.raises(ConfigError) as caught:  # less than one of them: only the first multiple is left
+        target_run(sweep.design, sweep.spec, "large", 0.4, 3 * STEP)
+    assert f"plan for D = {5 * STEP:g} (5 steps), with --at" in str(caught.value.hint)
