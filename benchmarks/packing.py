@@ -14,13 +14,14 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-TRAINER_RUNS = 2
+TRAINER_RUNS = 1
 """Runs of `transformers.Trainer` that are timed; each takes as long as the next."""
 
 NOISE_SEEDS = (2, 3)
@@ -43,9 +44,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         options.vocabulary or (4096 if on_gpu else 256),
         options.context or (256 if on_gpu else 64),
         options.batch or (16 if on_gpu else 8),
-        options.steps or (400 if on_gpu else 60),
+        options.steps or (1000 if on_gpu else 60),
         options.ratios,
-        options.every or (100 if on_gpu else 20),
+        options.every or (250 if on_gpu else 20),
     )
     trainer = on_gpu if options.trainer is None else options.trainer
     found = compare(setting, processor, options.pack, options.compile, trainer)
@@ -55,7 +56,15 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     return found
 
 
-def compare(setting: Any, processor: Any, pack: Any, compiled: Any, trainer: bool) -> dict[str, Any]:
+def compare(
+    setting: Any,
+    processor: Any,
+    pack: Any,
+    compiled: Any,
+    trainer: bool,
+    alone: int | None = None,
+    tell: Callable[[dict[str, Any]], None] = lambda found: None,
+) -> dict[str, Any]:
     """Time the runs of a setting in every way, and compare their losses.
 
     Parameters
@@ -70,68 +79,108 @@ def compare(setting: Any, processor: Any, pack: Any, compiled: Any, trainer: boo
         Whether packs are compiled.
     trainer : bool
         Whether to time `transformers.Trainer` too.
+    alone : int, optional
+        Runs that are trained one by one as well, evenly spread; by default all of them.
+    tell : callable
+        Called with what is known after each measurement, for when there is no time for the next.
     """
-    from benchmarks.gpu.one_at_a_time import available, time_trainer
     from benchmarks.gpu.proxies import Proxies, train
     from dcpt.train.pack.worklist import Packing
 
     if pack == "auto" and processor.device.type == "cpu":
         pack = setting.ratios
     with tempfile.TemporaryDirectory() as name:
-        roots = [Path(name) / part for part in ("warm", "sequential", "packed")]
-        sweeps = [Proxies(root, setting) for root in roots]
-        specs = sweeps[0].specs()
-        # What a first run of a process pays, libraries and kernels, is nobody's.
-        train(sweeps[0].place(specs[:1]), processor, None)
-        seconds, work = [], []  # by the clock, and of the process alone: other programs do not change it
-        for sweep, packing in zip(sweeps[1:], (None, Packing(pack, compiled)), strict=True):
-            folders = sweep.place(specs)
-            began, worked = time.perf_counter(), time.process_time()
-            train(folders, processor, packing)
-            seconds.append(time.perf_counter() - began)
-            work.append(time.process_time() - worked)
-        middle = specs[len(specs) // 2]
-        others = [sweeps[1].spec(middle.r, seed) for seed in NOISE_SEEDS]
-        train(sweeps[1].place(others), processor, None)
-        alone, together = (
-            [_losses(sweep.root / "runs" / spec.run_id) for spec in specs] for sweep in sweeps[1:]
+        brief, one_by_one, packs = (
+            Proxies(Path(name) / part, shape)
+            for part, shape in (("warm", setting.brief), ("alone", setting), ("packed", setting))
         )
-        noise = _noise([_losses(sweeps[1].root / "runs" / spec.run_id) for spec in (middle, *others)])
-        sizes = [_packed(sweeps[2].root / "runs" / spec.run_id) for spec in specs]
-        baseline, reason = None, None
+        specs = packs.specs()
+        chosen = _spread(specs, alone)
+        # What a first run of a process pays, libraries and kernels, is nobody's.
+        train(brief.place(brief.specs()[:1]), processor, None)
+        seconds, work = {}, {}
+        seconds["packed"], work["packed"] = _time(packs, specs, processor, Packing(pack, compiled))
+        folders = [packs.root / "runs" / spec.run_id for spec in specs]
+        together = [_losses(folder) for folder in folders]
+        hosts = [json.loads((folder / "record.json").read_text())["host"] for folder in folders]
+        found: dict[str, Any] = {
+            "benchmark": "packing",
+            "device": processor.device.type,
+            "processor": processor.describe()["processor"],
+            "precision": processor.precision,
+            "shape": setting.shape,
+            "setting": {**vars(setting), "tokens": setting.tokens},
+            "runs": len(specs),
+            "K": max(int(host.get("packed", 1)) for host in hosts),
+            "graph": hosts[0].get("graph"),
+            "compiled": hosts[0].get("compiled", "no"),
+            "seconds": {"packed": round(seconds["packed"], 2)},
+            "tokens_per_second_packed": round(len(specs) * setting.tokens / seconds["packed"]),
+            "proxies_per_hour": {"packed": round(3600 * len(specs) / seconds["packed"], 1)},
+        }
+        tell(found)
         if trainer:
-            reason = available()
-            if reason is None:
-                time_trainer(sweeps[0], specs[:1], processor)
-                baseline, _ = time_trainer(sweeps[0], specs[:TRAINER_RUNS], processor)
-    difference = max(
-        abs(one[key] - other[key]) for one, other in zip(alone, together, strict=True) for key in one
-    )
-    count = len(specs)
-    hourly = {"sequential": 3600 * count / seconds[0], "packed": 3600 * count / seconds[1]}
-    if baseline is not None:
-        hourly["trainer"] = 3600 / baseline
-    return {
-        "benchmark": "packing",
-        "device": processor.device.type,
-        "processor": processor.describe()["processor"],
-        "precision": processor.precision,
-        "shape": setting.shape,
-        "setting": {**vars(setting), "tokens": setting.tokens},
-        "runs": count,
-        "K": max(sizes),
-        "speedup": round(seconds[0] / seconds[1], 3),
-        "speedup_in_cpu_time": round(work[0] / work[1], 3),
-        "max_loss_difference": difference,
-        "losses_compared": sum(len(one) for one in alone),
-        "seed_noise": noise,
-        "seconds": {"sequential": round(seconds[0], 2), "packed": round(seconds[1], 2)},
-        "tokens_per_second_packed": round(count * setting.tokens / seconds[1]),
-        "proxies_per_hour": {key: round(value, 1) for key, value in hourly.items()},
-        "packed_over_trainer": round(hourly["packed"] / hourly["trainer"], 2) if baseline else None,
-        "no_trainer": reason,
-        "load": [round(value, 2) for value in os.getloadavg()],
-    }
+            rate, reason = _trainer_rate(packs, brief, specs, processor)
+            if rate is not None:
+                found["proxies_per_hour"]["trainer"] = round(rate, 1)
+                packed = found["proxies_per_hour"]["packed"]
+                found["packed_over_trainer"] = round(packed / rate, 2)
+            found["no_trainer"] = reason
+            tell(found)
+        seconds["sequential"], work["sequential"] = _time(one_by_one, chosen, processor, None)
+        single = [_losses(one_by_one.root / "runs" / spec.run_id) for spec in chosen]
+        pairs = [(one, together[specs.index(spec)]) for one, spec in zip(single, chosen, strict=True)]
+        part = len(chosen) / len(specs)
+        found |= {
+            "runs_alone": len(chosen),
+            "speedup": round(seconds["sequential"] / seconds["packed"] / part, 3),
+            "speedup_in_cpu_time": round(work["sequential"] / work["packed"] / part, 3),
+            "max_loss_difference": max(abs(one[key] - other[key]) for one, other in pairs for key in one),
+            "losses_compared": sum(len(one) for one in single),
+        }
+        found["seconds"]["sequential"] = round(seconds["sequential"], 2)
+        found["proxies_per_hour"]["sequential"] = round(3600 * len(chosen) / seconds["sequential"], 1)
+        tell(found)
+        middle = chosen[len(chosen) // 2]
+        others = [one_by_one.spec(middle.r, seed) for seed in NOISE_SEEDS]
+        train(one_by_one.place(others), processor, None)
+        runs = [single[len(chosen) // 2]]
+        runs += [_losses(one_by_one.root / "runs" / spec.run_id) for spec in others]
+        found |= {"seed_noise": _noise(runs), "load": [round(value, 2) for value in os.getloadavg()]}
+    return {"packed_over_trainer": None, "no_trainer": None, **found}
+
+
+def _spread(specs: list[Any], count: int | None) -> list[Any]:
+    """So many of the runs, evenly spread over the ratios."""
+    taken = len(specs) if count is None else min(count, len(specs))
+    return [specs[(2 * index + 1) * len(specs) // (2 * taken)] for index in range(taken)]
+
+
+def _time(sweep: Any, specs: list[Any], processor: Any, packing: Any) -> tuple[float, float]:
+    """Seconds of some runs by the clock, and of the process alone: other programs do not change those."""
+    from benchmarks.gpu.proxies import train
+
+    folders = sweep.place(specs)
+    began, worked = time.perf_counter(), time.process_time()
+    train(folders, processor, packing)
+    return time.perf_counter() - began, time.process_time() - worked
+
+
+def _trainer_rate(
+    sweep: Any, brief: Any, specs: list[Any], processor: Any
+) -> tuple[float | None, str | None]:
+    """Runs per hour of `transformers.Trainer`, or why it could not be timed."""
+    from benchmarks.gpu.one_at_a_time import available, time_trainer
+
+    reason = available()
+    if reason is not None:
+        return None, reason
+    try:
+        time_trainer(brief, brief.specs()[:1], processor)
+        seconds, _ = time_trainer(sweep, specs[:TRAINER_RUNS], processor)
+    except Exception as error:  # of a library that is not ours; our own measurements go on
+        return None, f"transformers.Trainer failed ({type(error).__name__}: {str(error).strip()[:200]})"
+    return 3600 / seconds, None
 
 
 def _losses(folder: Path) -> dict[tuple[int, str], float]:
@@ -141,10 +190,6 @@ def _losses(folder: Path) -> dict[tuple[int, str], float]:
         for row in rows
         if row["kind"] == "eval" and row["metric"] == "loss"
     }
-
-
-def _packed(folder: Path) -> int:
-    return int(json.loads((folder / "record.json").read_text())["host"].get("packed", 1))
 
 
 def _noise(runs: list[dict[tuple[int, str], float]]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,12 @@ class Setting:
             "bos_token_id": None,
             "eos_token_id": 0,
         }
+
+    @property
+    def brief(self) -> Setting:
+        """The same shape for a few steps: what loads libraries and chooses kernels."""
+        steps = min(20, self.steps)
+        return replace(self, steps=steps, every=steps)
 
     @property
     def tokens(self) -> int:

@@ -2,30 +2,36 @@
 
 prepare   here: tokenise, list the runs (and those of a launch) in FOLDER/runs.json
 train     there, with torch, transformers, numpy and safetensors alone: bring the open runs to their end,
-          stop in time, put what the runs measured into OUT
-bring     here: take OUT into the folder; `dcpt sweep run FOLDER` then finds the runs finished
+          stop in time, put what the runs measured into OUT/runs.tar.gz
+bring     here: take OUT/runs.tar.gz into the folder; `dcpt sweep run FOLDER` then finds the runs finished
 
-Checkpoints stay where they are made. A later visit trains the bases again that open runs start from, and no
-run that has finished.
+Checkpoints stay where they are made, and are removed when no open run starts from them. A later visit with
+FOLDER/runs.tar.gz trains the bases again that open runs start from, and no run that has finished.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from experiments.ladder_h200 import archive  # noqa: E402 (the folder must be found first)
+
+if TYPE_CHECKING:
+    from dcpt.core.run_spec import RunSpec
+
 SCHEMA_VERSION = 1
-KEPT = ("spec.json", "metrics.jsonl", "record.json")
 
 
 def prepare(folder: Path, data_root: Path, plan: Path | None) -> None:
@@ -56,10 +62,15 @@ def train(folder: Path, out: Path, seconds: float, device: str, precision: str, 
     document = read_json(path, "a list of runs", SCHEMA_VERSION)
     specs = [from_dict(RunSpec, item, f"{path} run {number}") for number, item in enumerate(document["runs"])]
     began, counts = time.monotonic(), {"finished": 0, "failed": 0}
+    # The workers import the package from here as well, wherever they are started.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    if (folder / archive.FILE_NAME).is_file():
+        print(f"{archive.unpack(folder / archive.FILE_NAME, folder / 'runs')} runs of earlier visits")
 
     def listen(event: dict[str, Any]) -> None:
         if event["event"] in ("finished", "failed", "retry", "abandoned"):
             counts[event["event"]] = counts.get(event["event"], 0) + 1
+            clear(folder / "runs", specs)
             told = {name: value for name, value in event.items() if name in ("event", "run_id", "reason")}
             print(f"{time.monotonic() - began:7.1f} s  {told}", flush=True)
 
@@ -87,23 +98,23 @@ def train(folder: Path, out: Path, seconds: float, device: str, precision: str, 
         left = -1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        pull(folder / "runs", out / "runs")
+        archive.pack(folder / "runs", out / archive.FILE_NAME)
+        for log in (folder / "runs" / "logs").glob("*.log"):  # what a worker said when something broke
+            shutil.copyfile(log, out / log.name)
     print(f"{counts} in {time.monotonic() - began:.0f} s; {'some' if left < 0 else left} runs are open")
     return 0 if left == 0 else 75
 
 
-def pull(runs: Path, out: Path) -> int:
-    """Copy what finished runs measured; those that are finished there already stay as they are."""
-    count = 0
-    for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
-        target = out / folder.name
-        if not (folder / "record.json").is_file() or (target / "record.json").is_file():
-            continue
-        target.mkdir(parents=True, exist_ok=True)
-        for name in KEPT:  # the record last: it says that the others are whole
-            shutil.copyfile(folder / name, target / name)
-        count += 1
-    return count
+def clear(runs: Path, specs: Sequence[RunSpec]) -> None:
+    """Remove the checkpoints that no open run starts from: those of all runs do not fit on a disk."""
+    needed = {
+        spec.start.run_id
+        for spec in specs
+        if spec.start is not None and not archive.is_over(runs / spec.run_id)
+    }
+    for spec in specs:
+        if spec.run_id not in needed and archive.is_over(runs / spec.run_id):
+            shutil.rmtree(runs / spec.run_id / "checkpoints", ignore_errors=True)
 
 
 def main() -> int:
@@ -116,7 +127,7 @@ def main() -> int:
     second = commands.add_parser("train")
     second.add_argument("folder", type=Path)
     second.add_argument("--out", type=Path, required=True)
-    second.add_argument("--seconds", type=float, default=540.0, help="stop in time (default: 540)")
+    second.add_argument("--seconds", type=float, default=480.0, help="stop in time (default: 480)")
     second.add_argument("--device", default="cuda")
     second.add_argument("--precision", default="bf16")
     second.add_argument("--pack", default="auto", help="auto, off, or a number of runs (default: auto)")
@@ -136,7 +147,10 @@ def main() -> int:
             options.precision,
             options.pack,
         )
-    print(f"{pull(options.out / 'runs', options.folder / 'runs')} runs brought")
+    brought = options.out / archive.FILE_NAME
+    count = archive.unpack(brought, options.folder / "runs")
+    archive.pack(options.folder / "runs", options.folder / archive.FILE_NAME)  # for the next visit
+    print(f"{count} runs brought")
     return 0
 
 
