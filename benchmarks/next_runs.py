@@ -175,7 +175,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     options = parser.parse_args(argv)
     starts = min(options.starts, 2) if options.quick else options.starts
     world = read_world(options.data, options.at, options.keep, options.draws)
-    laws = _laws(world)
+    laws = laws_of(world)
     grid = [_grid(world, laws, seed) for seed in range(GRIDS)]
     widths = [one.width for one in grid]
     width, noise = float(np.mean(widths)), float(np.std(widths, ddof=1) / np.mean(widths))
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     return measure.report(document, options.json, lines[:1])
 
 
-def _laws(world: World) -> dict[str, str]:
+def laws_of(world: World) -> dict[str, str]:
     """By side, the law that errs least on the largest size of the whole grid."""
     fits = fits_of(world, world.rows(world.lots), None, 0)
     return {side: choose_fit(fits, side, None, world.objective.D).law.name for side in SIDES}

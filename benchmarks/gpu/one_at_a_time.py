@@ -38,6 +38,8 @@ def available() -> str | None:
         from transformers import Trainer  # noqa: F401
     except ImportError as error:
         return f"transformers.Trainer needs a package that is not here ({error.name})"
+    except RuntimeError as error:  # what transformers makes of one that is there and broken
+        return f"transformers.Trainer cannot be imported ({str(error).strip()[:200]})"
     return None
 
 

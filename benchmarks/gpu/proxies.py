@@ -68,7 +68,7 @@ class Setting:
         return {
             "vocab_size": self.vocabulary,
             "hidden_size": width,
-            "intermediate_size": max(32, round(width * 8 / 3 / 32) * 32),
+            "intermediate_size": _inner(width),
             "num_hidden_layers": layers,
             "num_attention_heads": heads,
             "num_key_value_heads": heads,
@@ -169,6 +169,11 @@ def train(folders: Sequence[Path], processor: Processor, packing: Packing | None
         torch.cuda.synchronize()
     if failed:
         raise RuntimeError(f"run {failed[0]['run_id']} did not finish: {failed[0]['reason']}")
+
+
+def _inner(width: int) -> int:
+    """Width of the gated MLP: 8/3 of the model's, for large ones up to whole tiles of the matrix units."""
+    return -(-width * 8 // (3 * 128)) * 128 if width >= 1024 else max(32, round(width * 8 / 3 / 32) * 32)
 
 
 def _write_corpus(

@@ -1,11 +1,11 @@
 """Everything that is measured on a GPU, within a time limit.
 
 `python -m benchmarks.gpu.run_all --out FILE.json [--seconds 560]` takes part after part, each in a process of
-its own that is ended when it takes too long, and writes FILE.json after each. Given again with the same FILE
-it goes on with the parts that are not in it, so that several visits make one table. The parts, most important
-first, stand in `benchmarks.gpu.stages`: which paths work at all; model FLOPs utilisation of the full-run
-trainer at 350M parameters; packs of 9 ratios against `transformers.Trainer`, one model at a time, at 1M, 5M
-and 20M.
+its own that is ended when it takes too long, and writes FILE.json and FILE.md after each. Given again with
+the same FILE it goes on with the parts that are not in it, so that several visits make one table. The parts,
+most important first, stand in `benchmarks.gpu.stages`: which paths work at all; model FLOPs utilisation of
+the full-run trainer at 350M parameters; packs of 9 ratios against `transformers.Trainer`, one model at a
+time, at 1M, 5M and 20M.
 
 `--rehearse` takes every part at toy sizes, on a CPU too: it proves that the script runs, and nothing else.
 """
@@ -70,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.out is not None:
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            options.out.with_suffix(".md").write_text(page(results), encoding="utf-8")
     print(json.dumps(results))
     return 1 if missing else 0
 
@@ -121,6 +122,17 @@ def _run(command: list[str], environment: dict[str, str], seconds: float, log: P
         last = words.splitlines()[-1:] or [""]
         reason = f"{reason}: {last[0][:300]}"
     return reason
+
+
+def page(results: dict[str, Any]) -> str:
+    """The table of all visits as a document."""
+    parts = results["parts"]
+    machines = [outcome["machine"] for outcome in parts.values() if "machine" in outcome]
+    names = {f"{found['processor']}, torch {found['torch']}" for found in machines}
+    rows = "\n".join(line(name, outcome) for name, outcome in parts.items())
+    title = "# Rehearsal: no figure means anything" if results["rehearsal"] else "# Measured on a GPU"
+    command = "python -m benchmarks.gpu.run_all --out FILE.json"
+    return f"{title}\n\n`{command}`, {'; '.join(sorted(names))}.\n\n```\n{rows}\n```\n"
 
 
 def line(name: str, outcome: dict[str, Any]) -> str:

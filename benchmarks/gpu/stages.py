@@ -41,7 +41,7 @@ _NO_CUDNN = {"TORCH_CUDNN_SDPA_PREFERRED": "0"}
 _CUDNN = {"TORCH_CUDNN_SDPA_PREFERRED": "1"}
 
 STAGES: tuple[Stage, ...] = (
-    Stage("paths", "paths", 150),
+    Stage("paths", "paths", 170),
     Stage(
         "mfu of 350M", "mfu", 200,
         {"flags": [["--compile", "--micro-batch", "16"], ["--micro-batch", "8"]]},

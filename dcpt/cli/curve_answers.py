@@ -11,6 +11,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.quantity import parse_quantity
 
 if TYPE_CHECKING:
+    from dcpt.plan.schedule.caveat import ScheduleCaveat
     from dcpt.plan.schedule.critical import CriticalPoint
     from dcpt.plan.schedule.setting import Setting
 
@@ -31,7 +32,30 @@ def turning(asked: Question) -> Answer:
         words = f"the general loss is back at {found.start:.4f} after {found.steps} steps{ends}"
     if found.returns is not None:
         words += f"; it comes back in {100 * found.returns:.0f} % of the refits"
-    return Answer(words, vars(found), caveats=doubts(asked.aim, [asked.setting]))
+    caveats = (*doubts(asked.aim, [asked.setting]), *_too_long(asked, found.steps))
+    return Answer(words, vars(found), caveats=caveats)
+
+
+def _too_long(asked: Question, steps: int | None) -> list[ScheduleCaveat]:
+    """A caveat on a run of so many steps, where it is longer than the fitted curves."""
+    from dataclasses import replace
+
+    from dcpt.plan.schedule.caveat import ScheduleCaveat
+    from dcpt.plan.schedule.outside import outside_curves
+
+    cpt = asked.setting.schedule
+    if not steps or steps <= cpt.steps:
+        return []
+    decay = min(round(cpt.decay * steps / cpt.steps), steps - cpt.warmup)
+    longer = replace(asked.setting, cpt=replace(cpt, steps=steps, decay=decay))
+    beyond = outside_curves([asked.general()], [longer])[0]
+    if not beyond:
+        return []
+    return [
+        ScheduleCaveat(
+            "extrapolates_horizon", f"A run of {steps} steps is not like the fitted ones: {beyond}."
+        )
+    ]
 
 
 def critical(asked: Question) -> Answer:

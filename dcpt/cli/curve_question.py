@@ -198,12 +198,12 @@ _POSITIVE = {
 
 
 def _constants(texts: list[str]) -> dict[str, float]:
-    from dcpt.core.quantity import parse_assignments, parse_quantity
+    from dcpt.core.quantity import parse_assignments, parse_named
 
     found: dict[str, float] = {}
     for text in texts:
         for name, value in parse_assignments(text, "--at").items():
-            found[name] = parse_quantity(value, f"--at {name}")
+            found[name] = parse_named(name, value, f"--at {name}")
     if "s" in found:
         raise ConfigError("--at: 's' follows from r and the side of the loss; give r, the domain share.")
     if not 0 <= found.get("r", 0.0) <= 1:

@@ -10,7 +10,7 @@ import typer
 from dcpt.cli import mirror, show
 from dcpt.cli.launch_plan import prepare_planned
 from dcpt.cli.launch_talk import Talk, show_commands
-from dcpt.cli.options import Device, Precision
+from dcpt.cli.options import Device, Precision, share
 from dcpt.cli.progress import Progress
 from dcpt.cli.sweep_executor import Executor, ExecutorOption, cluster_of
 from dcpt.core.quantity import format_quantity
@@ -22,7 +22,8 @@ def launch(
     plan: Annotated[Path, typer.Argument(help="plan.json or mixture-plan.json, or the folder of it.")],
     sweep: Annotated[Path, typer.Option(help="Sweep the plan was made from.")],
     ratio: Annotated[
-        list[float] | None, typer.Option(help="Also train at this domain share, repeatable.")
+        list[float] | None,
+        typer.Option(parser=share, metavar="SHARE", help="Also train at this domain share, repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data order.")] = 0,
     variant: Annotated[
@@ -100,7 +101,7 @@ def launch(
         show_commands(full, folders, as_json if json else None)
         return
     spread = full if full.asked and (nodes == 1 or cluster is not None) else None
-    with mirror.mirrored(ready.sweep, mirror_to), Progress(ready.work, {}, finished) as progress:
+    with mirror.mirrored(ready.sweep, mirror_to), Progress(ready.work, {}, finished, executor) as progress:
         table = run_launch(ready, slots, device, Talk(progress), precision, spread, cluster)
     path = table.write(folder / LAUNCHED)
     names = [run.run_id for run in spec.runs]

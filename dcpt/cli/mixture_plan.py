@@ -11,7 +11,7 @@ import typer
 from dcpt.cli import show
 from dcpt.cli.mixture_fit import FILE
 from dcpt.core.errors import ConfigError
-from dcpt.core.quantity import parse_assignments, parse_quantity
+from dcpt.core.quantity import parse_assignments, parse_quantity, parse_share
 
 _OF_THE_FILE = ("schema_version", "kind")
 
@@ -170,11 +170,11 @@ def read_mixture_question(
         question["keep"] = [] if [text.strip() for text in keep] == ["none"] else list(keep)
     if texts.get("minimise"):
         question["minimise"] = texts["minimise"]
-    for flag, name in (("now", "now"), ("pool", "pools")):
+    for flag, name, read in (("now", "now", parse_share), ("pool", "pools", parse_quantity)):
         text = texts.get(flag)
         if text is not None:
             pairs = parse_assignments(text, f"--{flag}")
-            question[name] = {key: parse_quantity(value, f"--{flag}") for key, value in pairs.items()}
+            question[name] = {key: read(value, f"--{flag}") for key, value in pairs.items()}
     epochs = texts.get("epochs")
     if epochs is not None:
         pairs = parse_assignments(epochs, "--epochs") if "=" in epochs else {}

@@ -238,8 +238,29 @@ def _curves(
                 f"{losses}: has no curve {missing[0]!r} of {fit.eval_set}, which the fit was made from."
             )
         kept = past_warm_up(after(kept, said["burn_in"]) if said.get("burn_in") else kept)[0]
+        _check_same(fit, kept, losses)
         found[side] = one_group(thinned(kept, max(fit.rows, 2 * len(kept)))[0])[0]
     notes = []
     if losses.is_file() and origin.get("sha256") not in (None, file_hash(losses)):
         notes.append(f"{losses} is not the file the fits were made from: it has changed since.")
     return rows, found, notes
+
+
+OTHER = 3.0
+"""Times the scatter of the fitted losses from which losses are taken for others: of another unit, say."""
+
+
+def _check_same(fit: CurveFit, curves: Sequence[Curve], losses: Path) -> None:
+    """Refuse losses that the fit misses by far more than those it was made from."""
+    import numpy as np
+
+    from dcpt.fit.loss_curves.solve import scatter
+
+    missed = np.concatenate([np.log(fit.mean(curve)) - np.log(curve.loss) for curve in curves])
+    found = max(scatter(missed), abs(float(np.median(missed))))
+    if found > OTHER * max(fit.residual_sigma, 1e-4):
+        raise DataError(
+            f"{losses}: its losses of {fit.eval_set} are missed by {100 * found:.2g} %, those the fit was "
+            f"made from by {100 * fit.residual_sigma:.2g} %: they are others.",
+            hint="wanted the table of the fits, in nats per token",
+        )

@@ -17,6 +17,16 @@ Precision = Annotated[
 ]
 
 
+def share(text: str | float) -> float:
+    """What a flag reads that takes a share: 0.2 or 20%."""
+    from dcpt.core.quantity import parse_share
+
+    try:
+        return parse_share(text)
+    except ConfigError as error:
+        raise typer.BadParameter(error.message.removeprefix("share: ")) from None
+
+
 def example(command: str) -> str:
     """The last paragraph of a command's help; click's mark for it keeps the line from being wrapped."""
     return f"\b\nExample:\n  {command}"

@@ -18,6 +18,7 @@ from dcpt.cli.curve_options import (
     Longest,
 )
 from dcpt.cli.mixture_options import Against, Discount, Propose, Shares
+from dcpt.cli.options import share
 
 LEVEL = 0.9
 """Probability of the intervals of an answer about schedules."""
@@ -64,9 +65,16 @@ def plan(
         typer.Option(help="General loss of the target's base, measured; of several sets wiki=2.9,news=3.1."),
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Metric to plan in, where several are fitted.")] = None,
-    r_min: Annotated[float | None, typer.Option(help="Least domain share to consider.")] = None,
-    r_max: Annotated[float | None, typer.Option(help="Greatest domain share to consider.")] = None,
-    level: Annotated[float | None, typer.Option(help="Probability of the intervals (default: 0.9).")] = None,
+    r_min: Annotated[
+        float | None, typer.Option(parser=share, metavar="SHARE", help="Least domain share to consider.")
+    ] = None,
+    r_max: Annotated[
+        float | None, typer.Option(parser=share, metavar="SHARE", help="Greatest domain share to consider.")
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(parser=share, metavar="SHARE", help="Probability of the intervals (default: 0.9)."),
+    ] = None,
     law: Annotated[
         str | None, typer.Option(help="Plan with this law (default: best on the held-out size).")
     ] = None,
@@ -75,7 +83,12 @@ def plan(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File (default: FITS/plan.json, of curves plan-QUESTION.json)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="File (default: FITS/plan.json, of curves plan-QUESTION.json); of --sweep r ... its table, "
+            ".json or .csv.",
+        ),
     ] = None,
     data_root: Annotated[Path | None, typer.Option(help="Corpus root of the sweep.")] = None,
     schedule: AskedSchedule = None,
@@ -119,6 +132,7 @@ def plan(
     from dcpt.cli.options import fresh
     from dcpt.cli.plan_question import AXES, fill_swept, read_question, require
     from dcpt.cli.replay_or_size import QUESTION, answer_replay_or_size
+    from dcpt.cli.what_if_file import check_ending
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
     from dcpt.fit.fit_file import load_fits
     from dcpt.plan.make_plan import make_plan
@@ -192,7 +206,10 @@ def plan(
             "--values means nothing without --sweep r, D, N, keep, budget, price or pool (or --schedule)."
         )
     path = output or (fits if fits.is_dir() else fits.parent) / "plan.json"
-    if path.suffix != ".json":
+    if axis is not None and output is not None:
+        check_ending(output)
+        fresh(output, force)
+    elif path.suffix != ".json":
         raise ConfigError(f"-o: got {str(path)!r}; wanted a file that ends in .json.")
     if compared:
         refuse_beside(QUESTION, {"--budget": budget, "-o": output, "--front": front, "--sweep": axis})
@@ -200,8 +217,6 @@ def plan(
         fresh(path, force)
     elif front:
         raise ConfigError(f"--front: --sweep {axis} has a front for every value; ask for one plan.")
-    elif output is not None:
-        raise ConfigError(f"-o: --sweep {axis} prints a table and writes no plan; drop it.")
     file = None if sweep is None or axis is not None else Path(sweep)
     question = read_question(at, file, keep, objective, data_root, {**means, "weight": weight})
     flags = {"r_min": r_min, "r_max": r_max, "level": level}
@@ -224,7 +239,7 @@ def plan(
     if axis is not None:
         from dcpt.cli.plan_what_if import answer_what_if
 
-        whole = answer_what_if(fits, fitted, asked, axis, values, table, law, json, filled)
+        whole = answer_what_if(fits, fitted, asked, axis, values, table, law, json, filled, output)
         if strict and not whole:
             raise typer.Exit(EXIT_DOUBTFUL)
         return

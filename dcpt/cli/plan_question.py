@@ -8,7 +8,7 @@ from typing import Any
 
 from dcpt.cli import show
 from dcpt.core.errors import ConfigError
-from dcpt.core.quantity import parse_assignments, parse_quantity
+from dcpt.core.quantity import parse_assignments, parse_quantity, parse_share
 
 AXES = ("r", "D", "N", "keep", "budget", "price", "pool")
 """What ``--sweep`` varies; anything else it is given is the path of a sweep file."""
@@ -72,6 +72,11 @@ def require(question: dict[str, Any]) -> None:
     """
     budget, pools = question.get("budget"), question.get("pools") or {}
     chosen = {"N": budget is not None, "D": budget is not None or "domain" in pools}
+    if question.get("epochs") and not pools:
+        raise ConfigError(
+            "plan: --epochs caps passes over pools, and no pool is given.",
+            hint="pass the unique tokens there are: --pool domain=5B,general=100B",
+        )
     balance = question.get("minimise", "domain") != "domain"
     chosen["keep"] = balance or bool(budget) or bool(pools)
     flags = {"N": "--at N=7B,D=20B", "D": "--at N=7B,D=20B", "keep": "--keep 'general <= +2%'"}
@@ -143,7 +148,7 @@ def _means(flags: dict[str, str | None]) -> dict[str, Any]:
     if "max_tokens" in given:
         found["D_max"] = given["max_tokens"]
     if "now" in given:
-        found["r_now"] = parse_quantity(given["now"].strip().removeprefix("r").lstrip(" ="), "--now")
+        found["r_now"] = parse_share(given["now"].strip().removeprefix("r").lstrip(" ="), "--now")
     if "general_now" in given:
         found["general_now"] = _losses_now(given["general_now"])
     if "metric" in given:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dcpt.cli import show
+from dcpt.cli.what_if_file import write_what_if
 from dcpt.core.quantity import format_quantity
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def answer_what_if(
     law: str | None,
     json: bool,
     filled: bool = False,
+    output: Path | None = None,
 ) -> bool:
     """Print the table of one question.
 
@@ -44,6 +46,8 @@ def answer_what_if(
         Whether to print one JSON document.
     filled : bool
         Whether the objective's value of what varies is only the first of `values`.
+    output : Path, optional
+        File to write the table into, too.
 
     Returns
     -------
@@ -65,15 +69,21 @@ def answer_what_if(
     critical = _critical_law(frame) if "critical" in frame.attrs else None
     unreachable: dict[int, str] = frame.attrs["unreachable"]
     metric = next(fit for fit in fits if objective.metric in (None, fit.metric))
+    question = {
+        "fits": str(path),
+        "objective": {**objective.model_dump(mode="json"), **({axis: None} if filled else {})},
+        "axis": axis,
+        "column": column,
+        "unit": metric.unit,
+    }
+    if output is not None:
+        write_what_if(output, frame, question)
+        show.say(f"written: {output}")
     if json:
         show.document(
             "what-if",
             {
-                "fits": str(path),
-                "objective": {**objective.model_dump(mode="json"), **({axis: None} if filled else {})},
-                "axis": axis,
-                "column": column,
-                "unit": metric.unit,
+                **question,
                 "rows": frame.to_dict("records"),
                 "critical_law": critical,
                 "unreachable": {str(number): reason for number, reason in unreachable.items()},

@@ -88,10 +88,11 @@ def predict(
 def _point(text: str) -> dict[str, float]:
     """A point as numbers by name."""
     from dcpt.core.errors import ConfigError
-    from dcpt.core.quantity import parse_assignments, parse_quantity
+    from dcpt.core.quantity import parse_assignments, parse_named
 
     point = {
-        name: parse_quantity(value, f"--at {name}") for name, value in parse_assignments(text, "--at").items()
+        name: parse_named(name, value, f"--at {name}")
+        for name, value in parse_assignments(text, "--at").items()
     }
     for name in ("N", "D"):
         if name not in point:

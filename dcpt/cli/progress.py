@@ -16,6 +16,9 @@ from dcpt.cli.show import hours, say
 EXIT_STOPPED = 130
 """Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
 
+ENDED = {"slurm": "its Slurm jobs are cancelled, ", "ray": "its Ray actors have ended, "}
+"""What becomes of a cluster's work after Ctrl-C."""
+
 QUIET_INTERVAL = 20.0
 """Seconds between lines where there is no terminal."""
 
@@ -43,9 +46,18 @@ class Progress:
         Run id to the step it starts after.
     done : set of str
         Runs that are finished already.
+    executor : str
+        local, ray or slurm: Ctrl-C says what becomes of what is under way there.
     """
 
-    def __init__(self, work: Mapping[str, float], first_steps: Mapping[str, int], done: set[str]) -> None:
+    def __init__(
+        self,
+        work: Mapping[str, float],
+        first_steps: Mapping[str, int],
+        done: set[str],
+        executor: str = "local",
+    ) -> None:
+        self.executor = executor
         self.work, self.first_steps = dict(work), dict(first_steps)
         self.total = sum(work.values()) or 1.0
         self.share = {name: 1.0 if name in done else 0.0 for name in work}
@@ -79,7 +91,8 @@ class Progress:
         if self.bar is not None:
             self.bar.stop()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            say("stopped; every run keeps its last evaluation, the same command goes on from there")
+            ended = ENDED.get(self.executor, "")
+            say(f"stopped; {ended}every run keeps its last evaluation, the same command goes on from there")
             raise typer.Exit(EXIT_STOPPED) from None
 
     def __call__(self, event: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dcpt.cli import show
 from dcpt.core.errors import ConfigError
-from dcpt.core.quantity import format_quantity, parse_quantity
+from dcpt.core.quantity import format_quantity, parse_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,7 @@ def answer_replay_or_size(
 
 
 def _shares(values: str) -> tuple[float, ...]:
-    return tuple(parse_quantity(part, "--values") for part in values.split(",") if part.strip())
+    return tuple(parse_share(part, "--values") for part in values.split(",") if part.strip())
 
 
 def _family(sweep: Path, data_root: Path | None) -> Callable[[float], float]:

@@ -115,7 +115,7 @@ def rounds(
         frame = status_frame(now)
         done = set(frame.loc[frame["status"] == "finished", "run_id"])
         first = {run.run_id: run.first_step for run in now.design.runs}
-        with Progress(now.design.work, first, done) as progress:
+        with Progress(now.design.work, first, done, executor) as progress:
             result = run_sweep(now, slots, device, progress, precision, **placed)
         lost = {**result.outcome.failed, **result.outcome.abandoned}
         if lost:

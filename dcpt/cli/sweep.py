@@ -113,7 +113,7 @@ def run(
     frame = status_frame(sweep)
     done = set(frame.loc[frame["status"] == "finished", "run_id"])
     first = {run.run_id: run.first_step for run in sweep.design.runs}
-    with mirror.mirrored(sweep, mirror_to), Progress(sweep.design.work, first, done) as progress:
+    with mirror.mirrored(sweep, mirror_to), Progress(sweep.design.work, first, done, executor) as progress:
         outcome = run_sweep(sweep, slots, device, progress, precision, **way)
     lost = {**outcome.outcome.failed, **outcome.outcome.abandoned}
     if json:
@@ -148,6 +148,7 @@ def status(
 ) -> None:
     """Show which runs are finished, started, waiting or lost."""
     from dcpt.core.errors import ConfigError
+    from dcpt.sweep.gap_status import gap_sentence, gap_status
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.status import status_frame
 
@@ -155,14 +156,16 @@ def status(
         raise ConfigError("--watch repeats and --json prints one document; wanted one of them.")
     sweep = prepare(path, data_root, show.say)
     while True:
-        frame = status_frame(sweep)
+        frame, gaps = status_frame(sweep), gap_status(sweep)
         if json:
-            show.document("sweep-status", {"runs": frame.to_dict("records")})
+            show.document("sweep-status", {"runs": frame.to_dict("records"), "stability_gap": gaps})
         else:
             counts = frame.groupby(["size", "status"], sort=False).size().unstack(fill_value=0)
             show.result(show.table([{"size": size, **row} for size, row in counts.to_dict("index").items()]))
             for row in frame[frame["reason"] != ""].itertuples():
                 show.result(f"{row.status}: {row.run_id}: {row.reason}")
+            if sentence := gap_sentence(gaps):
+                show.result(sentence)
         if not watch or not set(frame["status"]) & {"waiting", "started"}:
             return
         time.sleep(5)
@@ -177,7 +180,9 @@ def summary(sweep: Any, cost: Any, slots: int | None = None, executor: str = "lo
     fed = f"{len(sweep.design.mixtures)} mixtures" if mixed else f"{len(spec.cpt.ratios)} ratios"
     lines = [
         f"{spec.name}: {total} runs, {len(spec.model.sizes)} sizes x {fed} x "
-        f"{len(spec.cpt.budgets)} budgets; {finished} finished, {total - finished} to do"
+        f"{len(spec.cpt.budgets)} budgets"
+        + (f" x {len(spec.cpt.variants)} variants" if len(spec.cpt.variants) > 1 else "")
+        + f"; {finished} finished, {total - finished} to do"
     ]
     for name, corpus in sweep.design.corpora.items():
         lines.append(

@@ -95,7 +95,7 @@ def time_line(cost: Any, slots: int | None, executor: str = "local") -> str:
     if executor not in NAMES:
         low, likely, high = wall_hours(cost, slots)
         return f"on this machine about {hours(likely)} ({hours(low)} to {hours(high)})"
-    low, likely, high = wall_hours(cost, slots or 1)
+    low, likely, high = wall_hours(cost, slots, here=False)
     width = f"{slots} at a time" if slots else "one by one, and less the more of them it runs at a time"
     return (
         f"on {NAMES[executor]} about {hours(likely)} ({hours(low)} to {hours(high)}) {width}; "

@@ -8,13 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dcpt.core.errors import ConfigError
+from dcpt.core.quantity import LETTERS, parse_quantity
+
 Array = NDArray[np.float64]
 
 
 def as_numbers(column: pd.Series) -> tuple[Array, NDArray[np.bool_]]:
     """Read the cells of a column as numbers.
 
-    Truth values, dates, times and lists are no numbers, although some of them convert to one.
+    Truth values, dates, times and lists are no numbers, although some of them convert to one; a number with
+    a letter of magnitude (100M) is one.
 
     Parameters
     ----------
@@ -38,7 +42,21 @@ def as_numbers(column: pd.Series) -> tuple[Array, NDArray[np.bool_]]:
         values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     else:
         values = np.array([_number(cell) for cell in column], dtype=np.float64)
+    odd = np.flatnonzero(np.isnan(values) & ~empty)
+    if len(odd):
+        values, cells = values.copy(), column.to_numpy(object)
+        values[odd] = [_quantity(cells[row]) for row in odd]
     return values, np.isnan(values) & ~empty
+
+
+def _quantity(cell: Any) -> float:
+    """A number with a letter of magnitude, as people write sizes and tokens: 100M."""
+    if not isinstance(cell, str) or cell.strip()[-1:] not in LETTERS:
+        return float("nan")
+    try:
+        return parse_quantity(cell)
+    except ConfigError:
+        return float("nan")
 
 
 def _number(cell: Any) -> float:

@@ -8,6 +8,12 @@ import re
 from dcpt.core.errors import ConfigError
 
 _SCALE = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
+SHARES = ("r", "r_seen", "r_min", "r_max")
+"""Symbols that are shares of tokens."""
+
+LETTERS = tuple(letter for letter in _SCALE if letter)
+"""Letters of magnitude that a number may end in."""
+
 _PATTERN = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKMGBT]?)\s*")
 
 
@@ -52,9 +58,43 @@ def parse_quantity(text: str | int | float, what: str = "quantity") -> float:
     return value
 
 
+def parse_share(text: str | int | float, what: str = "share") -> float:
+    """Parse a share: a number, or one with a per cent sign. Its range is the caller's to check.
+
+    Raises
+    ------
+    ConfigError
+        When the text is neither.
+
+    Examples
+    --------
+    >>> parse_share("20%"), parse_share("0.2")
+    (0.2, 0.2)
+    """
+    if not isinstance(text, str):
+        return parse_quantity(text, what)
+    percent = text.rstrip().endswith("%")
+    try:
+        value = parse_quantity(text.rstrip().removesuffix("%"), what)
+    except ConfigError:
+        raise ConfigError(f"{what}: got {text!r}; wanted a share such as 0.2 or 20%.") from None
+    return round(value / 100, 12) if percent else value  # 7 % is 0.07, not a bit more
+
+
+def parse_named(name: str, text: str, what: str) -> float:
+    """Parse the value of a symbol: a share where the symbol is one (r), a quantity else.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read.
+    """
+    return parse_share(text, what) if name in SHARES else parse_quantity(text, what)
+
+
 def _hint(text: str) -> str:
     if text.rstrip().endswith("%"):
-        return "a share is written as a number: 0.4 for 40 %"
+        return "only a share is written in per cent"
     return "magnitudes are k, M, B (or G) and T"
 
 

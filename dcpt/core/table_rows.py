@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dcpt.core.cells import as_numbers
-from dcpt.core.errors import DataError
+from dcpt.core.errors import ConfigError, DataError
+from dcpt.core.quantity import LETTERS, SHARES, parse_share
 from dcpt.core.symbols import DOMAIN, GENERAL, LEGEND, PHASES, ROLES, UNITS
 
 REQUIRED = ("N", "D", "value")
@@ -65,6 +68,8 @@ def read_numbers(data: pd.DataFrame, scale: Mapping[str, float], names: Sequence
         if name not in data:
             continue
         numbers, wrong = as_numbers(data[name])
+        if wrong.any() and _is_share(name) and name not in scale:  # or they would be scaled twice
+            numbers, wrong = _percentages(data[name], numbers, wrong)
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             cell = data[name][row]
@@ -72,10 +77,27 @@ def read_numbers(data: pd.DataFrame, scale: Mapping[str, float], names: Sequence
         data[name] = numbers * float(scale.get(name, 1.0))
 
 
+def _is_share(name: str) -> bool:
+    return name in SHARES or name.startswith("share:")
+
+
+def _percentages(
+    cells: pd.Series, numbers: NDArray[np.float64], wrong: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Shares with a per cent sign among cells that are no plain numbers."""
+    numbers, wrong = numbers.copy(), wrong.copy()
+    for row in np.flatnonzero(wrong):
+        with suppress(ConfigError):
+            numbers[row], wrong[row] = parse_share(str(cells.iloc[row])), False
+    return numbers, wrong
+
+
 def _hint(cell: str) -> str | None:
     cell = cell.strip()
     if cell.endswith("%"):
-        return "write a share, 0.3 for 30 %"
+        return "only shares are written in per cent"
+    if cell[:1].isdigit() and cell[-1:].isalpha():
+        return f"magnitudes are {', '.join(LETTERS)}: 100M"
     if cell.count(",") == 1 and cell.replace(",", "").replace(".", "").isdigit():
         return "write a decimal point and no separator of thousands: 1234.5"
     return None

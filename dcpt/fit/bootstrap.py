@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm as normal
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from dcpt.fit.batch import BatchSolution, minimise
 from dcpt.fit.dataset import FitData
@@ -93,7 +92,7 @@ def run_weights(data: FitData, draws: int, seed: int) -> Array:
 
 def few_runs(freedom: int) -> float:
     """How much wider a 95 % interval of Student's t is than the normal one; 1 without any freedom."""
-    return float(student.ppf(0.975, freedom) / normal.ppf(0.975)) if freedom > 0 else 1.0
+    return float(stdtrit(freedom, 0.975) / ndtri(0.975)) if freedom > 0 else 1.0
 
 
 def strata(data: FitData) -> list[Integers]:

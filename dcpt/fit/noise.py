@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from dcpt.core.errors import ConfigError
 from dcpt.fit.dataset import FitData
@@ -46,7 +46,7 @@ class SeedNoise:
         if not 0 < level < 1:
             raise ConfigError(f"seed noise: level is {level}; wanted a share between 0 and 1.")
         tail = (1 - level) / 2
-        lo, hi = chi2.ppf([tail, 1 - tail], self.freedom)
+        lo, hi = chdtri(self.freedom, [1 - tail, tail])  # of the probability above
         root = self.sigma * np.sqrt(self.freedom)
         return float(root / np.sqrt(hi)), float(root / np.sqrt(lo))
 

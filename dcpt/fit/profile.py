@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from dcpt.core.errors import ConfigError
 from dcpt.fit.batch import minimise
@@ -136,7 +136,7 @@ def _limits(solution: Solution, sandwich: Sandwich, level: float) -> Array:
     ratio = np.divide(variance, curvature, out=np.zeros_like(variance), where=known)
     # A parameter whose term is off has no variance of its own; it takes the others' usual ratio.
     ratio = np.where(known, ratio, np.median(ratio[known]) if known.any() else 0.0)
-    quantile = float(t.ppf(0.5 + level / 2, max(sandwich.runs - 1, 1)))
+    quantile = float(stdtrit(max(sandwich.runs - 1, 1), 0.5 + level / 2))
     return np.asarray(solution.objective + 0.5 * ratio * quantile**2)
 
 

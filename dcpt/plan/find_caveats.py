@@ -215,8 +215,13 @@ def _of_bases(
             "doubt" if label == GENERAL or {label, evidence[label].eval_set} & limited else "note",
             f"The base's {label} loss, {base.value:.4f} {unit_of_amount(evidence[label].unit)}, is "
             "estimated from other sizes, not measured; "
-            f"its error of about {100 * base.log_sd:.1f} % is part of the interval.",
+            f"its error of {_error(base)} is part of the interval.",
         )
         for label, base in bases.items()
         if base.source == "estimated"
     ]
+
+
+def _error(base: BaseLoss) -> str:
+    """The error of an estimate with digits that do not round it to nothing."""
+    return f"about {100 * base.log_sd:.1f} %" if base.log_sd >= 5e-4 else "less than 0.1 %"

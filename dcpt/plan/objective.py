@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from dcpt.core.errors import ConfigError
-from dcpt.core.quantity import format_quantity, parse_quantity
+from dcpt.core.quantity import format_quantity, parse_quantity, parse_share
 from dcpt.core.settings import validate
 from dcpt.core.symbols import DOMAIN
 from dcpt.plan import limit, weights
@@ -126,6 +126,11 @@ class Objective(Asked):
         if not number > 0:
             raise ValueError("wanted a positive number such as 7B")
         return number
+
+    @field_validator("r_min", "r_max", "r_now", "level", mode="before")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        return _only_wanted(parse_share, value) if isinstance(value, str) else value
 
     @field_validator("sizes", mode="before")
     @classmethod

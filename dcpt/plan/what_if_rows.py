@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dcpt.core.errors import ConfigError, PlanError
-from dcpt.core.quantity import parse_quantity
+from dcpt.core.quantity import parse_share
 from dcpt.core.symbols import DOMAIN, GENERAL, ROLES
 from dcpt.fit.unit_words import unit_words
 from dcpt.plan.bands import bands
@@ -47,7 +47,7 @@ def read_ratios(values: Sequence[str] | None, searched: tuple[float, float]) -> 
     """
     if values is None:
         return np.asarray(ratio_grid(*searched, points=RATIOS))
-    grid = np.array([parse_quantity(value, "--values") for value in values])
+    grid = np.array([parse_share(value, "--values") for value in values])
     if not ((grid > 0) & (grid < 1)).all():
         raise ConfigError(
             f"what if: r = {grid[(grid <= 0) | (grid >= 1)][0]:g}; wanted shares between 0 and 1."

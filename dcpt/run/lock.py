@@ -92,9 +92,9 @@ def _hold(root: Path, runner: TextIO) -> None:
 
 
 def _wait_for(root: Path, workers: TextIO, patience: float) -> None:
-    until = time.time() + patience
+    until = time.monotonic() + patience
     while not _take(workers):
-        if time.time() >= until:
+        if time.monotonic() >= until:
             raise ConfigError(
                 f"{root}: a worker of an earlier dcpt process is still at work after {patience:g} s.",
                 hint=f"end it first: fuser {root / WORKERS} names it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from dcpt.run.executor import ENDS, Event, Place
 from dcpt.run.node import Node
 
 KNOWN = ("address", "num_cpus", "num_gpus", "resources", "object_store_memory")
+
+KNOCK_SECONDS = 10.0
 
 OBJECT_STORE = 80 * 1024 * 1024
 """Bytes of the object store of a cluster that is started here: nothing passes through it but run ids. Ray
@@ -213,6 +216,7 @@ def _join(ray: Any, given: Mapping[str, Any], slots: int | None, procs: int) -> 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if address and address != "local":
+            _knock(address)
             ray.init(address=address, **quiet)
         else:
             memory = int(given.get("object_store_memory", OBJECT_STORE))
@@ -229,6 +233,20 @@ def _join(ray: Any, given: Mapping[str, Any], slots: int | None, procs: int) -> 
             f"executor ray: no cluster at {address or 'this machine'}: {str(error).strip().splitlines()[0]}",
             hint="ray start --head on its first machine, then --option address=HOST:6379",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens at ``HOST:PORT``; Ray itself goes on trying for minutes.
+
+    Raises
+    ------
+    OSError
+        When nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS):
+            pass
 
 
 def _needs(given: Mapping[str, Any], place: Place, have: Mapping[str, float]) -> dict[str, Any]:

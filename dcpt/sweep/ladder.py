@@ -50,6 +50,12 @@ class Rung:
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
 
     @property
+    def layers(self) -> int | None:
+        """Decoder layers, where the configuration says them."""
+        found = next((self.model.config[name] for name in _LAYERS if name in self.model.config), None)
+        return int(found) if isinstance(found, int) else None
+
+    @property
     def N(self) -> int:
         """Non-embedding parameters."""
         return non_embedding(self.parameters)

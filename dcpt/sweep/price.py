@@ -1,8 +1,8 @@
 """What a sweep will cost, size by size, before anything starts.
 
 FLOPs are those of `dcpt.sweep.work`: training and evaluation of the runs that are not finished, an
-interrupted one counted whole. Hours are device hours by `Hardware`; the start of the workers, some ten
-seconds each, is not in them.
+interrupted one counted whole. Device hours are those of `Hardware`, of the arithmetic alone; how long it
+takes on the clock, with all that is no arithmetic, is in `wall_hours` (see `dcpt.sweep.wall_time`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dcpt.core.errors import BudgetError
 from dcpt.core.quantity import format_quantity
 from dcpt.cost.hardware import Hardware, get_hardware
 from dcpt.run import store
-from dcpt.run.machine import count_cores, count_gpus
 from dcpt.sweep.mixtures import Mixture
 from dcpt.sweep.prepare import Sweep, with_mixtures
 from dcpt.sweep.spec import SweepSpec
+from dcpt.sweep.wall_time import Waiting, sweep_hours
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,13 @@ class Price:
         hours_high.
     hardware : Hardware
         What the hours are hours of.
+    runs : tuple of Waiting
+        The runs to do.
     """
 
     frame: pd.DataFrame
     hardware: Hardware
+    runs: tuple[Waiting, ...] = ()
 
     @property
     def hours(self) -> tuple[float, float, float]:
@@ -54,10 +57,12 @@ def price(sweep: Sweep) -> Price:
     """Price the runs of a sweep that are not finished."""
     hardware = get_hardware(sweep.spec.hardware)
     rows = []
-    work = sweep.design.work
+    waiting: dict[str, Waiting] = {}
+    work, corpora = sweep.design.work, len(sweep.design.corpora)
     for name, rung in sweep.design.rungs.items():
         runs = [run for run in sweep.design.runs if run.size == name]
         to_do = [run for run in runs if is_open(sweep.root, run.run_id)]
+        waiting |= {run.run_id: Waiting.of(run, work[run.run_id], rung.layers, corpora) for run in to_do}
         flops = sum(work[run.run_id] for run in to_do)
         low, likely, high = hardware.hours(flops)
         rows.append(
@@ -73,7 +78,8 @@ def price(sweep: Sweep) -> Price:
                 "hours_high": high,
             }
         )
-    return Price(pd.DataFrame(rows), hardware)
+    in_order = tuple(waiting[run.run_id] for run in sweep.design.runs if run.run_id in waiting)
+    return Price(pd.DataFrame(rows), hardware, in_order)
 
 
 def price_rounds(sweep: Sweep, mixtures: Sequence[Mixture], count: int) -> tuple[float, float]:
@@ -159,11 +165,13 @@ def refuse_above_limit(
         )
 
 
-def wall_hours(cost: Price, slots: int | None = None) -> tuple[float, float, float]:
-    """Wall hours on this machine with `slots` runs at a time (default: its GPUs, else its cores)."""
-    width = slots or count_gpus() or count_cores()
-    low, likely, high = cost.hours
-    return low / width, likely / width, high / width
+def wall_hours(cost: Price, slots: int | None = None, here: bool = True) -> tuple[float, float, float]:
+    """Wall hours with `slots` runs at a time (default: this machine's GPUs, else its cores).
+
+    Shortest, likely, longest; see `dcpt.sweep.wall_time.sweep_hours`. Elsewhere than `here` a cluster's
+    devices train, whose number and load are not known: one at a time by default.
+    """
+    return sweep_hours(cost.runs, cost.hardware, slots, here)
 
 
 def is_open(root: Path, run_id: str) -> bool:

@@ -56,6 +56,7 @@ def train(folder: Path, out: Path, seconds: float, device: str, precision: str, 
     from dcpt.core.files import read_json
     from dcpt.core.run_spec import RunSpec, from_dict
     from dcpt.run.execute import execute
+    from dcpt.run.machine import visible_gpus
     from dcpt.run.packs import choose_packs
 
     path = folder / "runs.json"
@@ -86,6 +87,8 @@ def train(folder: Path, out: Path, seconds: float, device: str, precision: str, 
             folder,
             specs,
             document["work"],
+            # One process per GPU, and one where they cannot be listed.
+            slots=1 if device.startswith("cuda") and not visible_gpus() else None,
             device=device,
             precision=precision,
             listen=listen,

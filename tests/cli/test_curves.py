@@ -153,6 +153,25 @@ def test_every_question_is_one_command(ask: Callable[..., Any], world: ModuleTyp
     )
 
 
+def test_every_row_says_what_was_not_fitted_and_strict_heeds_it(
+    kept: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    """All curves have one peak: a row at twice that, though not the best, is no evidence."""
+    file = ("-o", str(tmp_path / "plan.json"), "--force", "--strict")
+    asked = ("plan", str(kept / "fits"), "--schedule", S, "--at", "r=0.6", *file, "--ask")
+    inside = call(*asked, "anneal-share", "--values", "0.1,0.2")
+    assert (inside.code, "outside" in inside.out) == (0, False), inside.err
+    beyond = call(*asked, "peak", "--values", "1e-3,2e-3")
+    rows = json.loads((tmp_path / "plan.json").read_text())["rows"]
+    assert beyond.code == 5
+    assert rows[0]["outside"] == ""
+    assert rows[1]["outside"].startswith("peak 2x")
+    assert "peak 2x" in beyond.out
+    long = call(*asked, "final-loss", "--schedule", S.replace("300", "3000"), "--json")
+    assert long.code == 5
+    assert all("steps" in row["outside"] for row in long.document["rows"])
+
+
 def test_the_best_rates_are_a_file_that_is_a_schedule(
     kept: Path, call: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from dcpt.plan.plan import Plan
@@ -146,11 +147,6 @@ def test_flags_say_what_a_file_says(fits: Path, call: Callable[..., Any]) -> Non
         (("--at", "N=1M,D=2M", "--keep", "wiki <= +5%"), 2, "nothing is fitted on 'wiki'"),
         (("--at", "N=1M,D=2M", "--minimise", "domain", "--weight", "domain=1"), 2, "one of them"),
         ((*AT, "--values", "1"), 2, "--values means nothing"),
-        (
-            ("--at", "N=1M,D=2M", "--keep", "general <= +5%", "--sweep", "r", "-o", "x.json"),
-            2,
-            "writes no plan",
-        ),
         ((*AT, "--pool", "5B"), 2, "domain=5B,general=100B"),
         (
             ("--at", "N=1M,D=2M", "--keep", "general <= +5%", "--metric", "bpb"),
@@ -260,3 +256,22 @@ def test_a_limit_that_cannot_be_meant_is_refused_or_doubted(fits: Path, call: Ca
     for words in (("general <= +2%", "--general-now", "331"), ("general <= 240",)):
         answer = call(*at, *words, "--force")
         assert (answer.code, "hint: perhaps" in answer.err) == (2, True), answer.err
+
+
+def test_a_table_of_what_if_is_written_by_its_ending(fits: Path, call: Callable[..., Any]) -> None:
+    """With -o the rows go to a file as well, with their question in JSON; shares may be in per cent."""
+    words = ("plan", "fits/mine", *AT, "--sweep", "r", "--values", "20%,0.4")
+    answer = call(*words, "-o", "rows.csv")
+    assert answer.code == 0, answer.err
+    frame = pd.read_csv("rows.csv")
+    assert frame["r"].tolist() == [0.2, 0.4]
+    assert (frame["schema_version"] == 1).all()
+    assert "written: rows.csv" in answer.err
+    refused = call(*words, "-o", "rows.csv")
+    assert (refused.code, "pass --force to replace it" in refused.err) == (2, True)
+    printed = call(*words, "-o", "rows.json", "--json").document
+    document = json.loads(Path("rows.json").read_text())
+    assert (document["kind"], document["axis"], document["schema_version"]) == ("what-if", "r", 1)
+    assert [row["domain"] for row in document["rows"]] == pytest.approx(frame["domain"].tolist())
+    assert document["rows"] == printed["rows"]
+    assert not Path("fits/mine/plan.json").exists()

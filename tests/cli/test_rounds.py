@@ -120,10 +120,46 @@ def test_three_rounds_from_the_file_to_an_answer(mine: Path, call: Callable[...,
     assert call("sweep", "status", "experiments/mine", "--json").document["runs"][-1]["status"] == "finished"
 
 
+def test_rounds_go_where_a_sweep_goes(
+    mine: Path, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same options, handed to every round; a stop between two rounds says how to go on."""
+    from dcpt.run.slurm import SlurmExecutor
+
+    given: list[dict[str, Any]] = []
+
+    def execute(root: Path, specs: Any, work: Any, *options: Any, **more: Any) -> Any:
+        given.append(more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dcpt.sweep.run_sweep.execute", execute)
+    words = ["sweep", "rounds", "experiments/mine", "--rounds", "8,4", "--mirror", "tensorboard"]
+    slurm = ["--executor", "slurm", "--option", "partition=cpu", "--option", "time=30", "--pack", "2"]
+    answer = call(*words, *slurm)
+    assert answer.code == 130, answer.err
+    assert "the same command goes on from there" in answer.err
+    (more,) = given
+    assert more["executor"].func is SlurmExecutor
+    assert more["executor"].keywords == {"options": {"partition": "cpu", "time": "30"}}
+    assert more["options"] == ("--pack", "2", "--compile", "auto")
+    assert (mine / "rounds.json").exists()
+    assert (mine / "runs" / "mirror" / "tensorboard.lock").exists()
+    assert call(*words[:-2], "--executor", "ray", "--pack", "some").code == 2
+
+    def fit(*rest: Any, **more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dcpt.sweep.rounds.run_rounds", fit)
+    between = call(*words[:-2])
+    assert (between.code, "stopped between two rounds" in between.err) == (130, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         ((), 2, "their sizes are not given"),
+        (("--rounds", "8", "--variant", "mer"), 2, "there is no variant 'mer'; the sweep has none"),
+        (("--rounds", "8", "--option", "time=30"), 2, "the local executor has none"),
         (("--rounds", "8;4"), 2, "wanted whole numbers, as in 64,32,16"),
         (("--rounds", "8,0"), 2, "wanted the mixtures of each round"),
         (("--rounds", "8", "--minimise", "lwa"), 2, "did you mean 'law'"),

@@ -99,6 +99,27 @@ def test_a_tighter_rule_never_lowers_the_best_goal(first: float, second: float) 
     assert values[1] <= values[0] + 1e-5
 
 
+@given(ceiling=st.floats(1.4, 1.8), group=st.floats(0.2, 0.6))
+@settings(max_examples=4)
+def test_the_goal_moves_as_steadily_as_the_question(ceiling: float, group: float) -> None:
+    """A limit or a rule that is a thousandth wider: no worse, and better by a fraction of a per cent."""
+    fields = {
+        "minimise": "wiki",
+        "keep": f"code <= {ceiling:.6f}",
+        "shares": f"web = wiki + law <= {group:.6f}",
+    }
+    wider = (
+        {"keep": f"code <= {ceiling * 1.001:.6f}"},
+        {"shares": f"web = wiki + law <= {group * 1.001:.6f}"},
+    )
+    values = []
+    for change in ({}, *wider):
+        setting = make_setting(fit(), MixtureQuestion.of({**fields, **change}))
+        values.append(solve(setting.problem, setting.pool).value)
+    for value in values[1:]:
+        assert -0.01 * abs(values[0]) < value - values[0] <= 1e-5
+
+
 @given(
     mixture=st.lists(st.floats(0, 1), min_size=4, max_size=4),
     high=st.floats(0.3, 0.9),

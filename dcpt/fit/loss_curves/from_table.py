@@ -68,19 +68,23 @@ def curves_of(
     known: dict[str, None] = {}
     counterpart = GENERAL + eval_set.removeprefix(side) if eval_set.startswith(side) else ""
     before: dict[str, Curve] = {}
+    starts: dict[tuple[float, str], tuple[pd.DataFrame | None, float | None, float | None]] = {}
     for name, own in frame[~of_base.loc[frame.index]].groupby("run_id", sort=False):
         own = own.sort_values("step")
         history, offset, taken = run_history(str(name), every[name], options)
         if taken:
             assumed[str(name)] = taken
-        base = base_of(bases, own)
         text = str(own["base_schedule"].iloc[0])
+        start = (float(own["N"].iloc[0]), text)
+        if start not in starts:  # many runs start from one base
+            base = base_of(bases, own)
+            starts[start] = base, base_loss(base, eval_set), base_loss(base, counterpart)
+        base, L0, G0 = starts[start]
         if not text and options.base_schedule is not None:
             text = options.base_schedule.text
         if text:
             known[text] = None
         given = _given(own, side)
-        L0, G0 = base_loss(base, eval_set), base_loss(base, counterpart)
         if L0 is None and history.switch and own["step"].iloc[0] + offset == history.switch:
             L0 = float(own["value"].iloc[0])
         given |= {key: value for key, value in (("L0", L0), ("G0", G0)) if value is not None}
@@ -143,9 +147,10 @@ def _given(own: pd.DataFrame, side: str) -> dict[str, float]:
     if np.isfinite(first["r"]):
         r = float(first["r"])
         found |= {"r": r, "s": 1.0 - r if side == GENERAL else r}
-    trained = own[(own["step"] > 0) & (own["D"] > 0)]
-    if len(trained):
-        found["tokens_per_step"] = float((trained["D"] / trained["step"]).median())
+    steps, tokens = own["step"].to_numpy(np.float64), own["D"].to_numpy(np.float64)
+    trained = (steps > 0) & (tokens > 0)
+    if trained.any():
+        found["tokens_per_step"] = float(np.median(tokens[trained] / steps[trained]))
     return found
 
 

@@ -117,13 +117,13 @@ class Box:
             R.
         """
         root = matrix_root(gram)
-        return self.least_squares(root.T @ r, np.linalg.solve(root, slope))
+        return self.least_squares(root.T @ r, np.asarray(np.linalg.solve(root, slope), dtype=np.float64))
 
 
 def matrix_root(gram: Array) -> Array:
     """A square matrix whose product with its transpose is `gram`, nearly so where that is singular."""
     try:
-        return np.linalg.cholesky(gram)
+        return np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(gram)
         return np.asarray(vectors * np.sqrt(np.maximum(values, 1e-14 * max(float(values[-1]), 1e-300))))

@@ -122,7 +122,7 @@ def _scheduled(
 
 
 def _one(name: str, own: pd.DataFrame, column: str) -> str:
-    texts = own.loc[own[column] != "", column].unique()
+    texts = [text for text in own[column].unique() if text != ""]
     if len(texts) > 1:
         raise DataError(f"run {name}: {column} is {texts[0]} and {texts[1]}; wanted one.")
     return str(texts[0]) if len(texts) else ""

@@ -25,8 +25,8 @@ residuals of a curve are alike, because what a law misses is."""
 
 NEAR = 0.3
 """Share of their curvature that residuals beyond the Huber threshold keep in steps near an optimum: with 1,
-reweighted least squares, these creep where many are beyond, and with 0 they go too far. Steps from a start keep
-all of it: with less, some end in other optima.
+reweighted least squares, these creep where many are beyond, and with 0 they go too far. Steps from a start
+keep it all: with less, some end in other optima.
 
 Ten refits to 3,044 losses of 138 runs (experiments/cpt_dynamics_cpu, general loss, the law with options size,
 replay and rate-power) took 94 evaluations with 1, 70 with 0.3, 85 with 0.1 and 113 with 0.001."""

@@ -16,6 +16,7 @@ from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import DOMAIN, GENERAL, ROLES
 from dcpt.laws.curves import dynamics_terms as terms
 from dcpt.laws.curves.curve_law import NOTHING, CurveLaw, Features
+from dcpt.laws.curves.dynamics_terms import Rows
 from dcpt.laws.curves.fall_kernel import KERNELS, FallKernel, fall_kernel
 from dcpt.laws.curves.falls_terms import continual_falls, pretraining_falls
 from dcpt.laws.curves.joined_phases import JoinedPhases
@@ -85,11 +86,11 @@ class DynamicsLaw(CurveLaw):
             return found
         return Features((JoinedPhases.of(found.parts),), found.curve)
 
-    def columns(self, part: terms.Rows, psi: Values) -> tuple[None, Array]:
+    def columns(self, part: Rows, psi: Values) -> tuple[None, Array]:
         """One column per term, shape (n, k)."""
         return None, np.stack([term.column(part, psi) for term in self.terms], axis=1)
 
-    def slopes(self, part: terms.Rows, psi: Values) -> tuple[None, Array]:
+    def slopes(self, part: Rows, psi: Values) -> tuple[None, Array]:
         """Derivatives of those columns that a parameter moves, shape (q, n, k)."""
         out = np.zeros((len(self.nonlinear), len(part.S), len(self.terms)))
         places = {name: row for row, name in enumerate(self.nonlinear_names)}

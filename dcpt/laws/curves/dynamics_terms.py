@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dcpt.core.errors import ConfigError
 from dcpt.core.symbols import GENERAL
 from dcpt.laws.curves.joined_phases import JoinedPhases
-from dcpt.laws.curves.power_kernel import power_gain, power_gain_slope
+from dcpt.laws.curves.power_kernel import power_gain, power_growth
 from dcpt.laws.curves.replay_shift import ReplayFactor
 from dcpt.laws.curves.two_phases import TwoPhases
 from dcpt.laws.parameter import Parameter, linear, nonlinear
@@ -162,14 +162,14 @@ def distribution_shift(factor: ReplayFactor | None, clock: bool) -> Term:
             pace, turn = _paces(part.side, np.asarray(phase.share), psi)
             reached = reached + pace * (phase.end - phase.start)
             moved = moved + turn * (phase.end - phase.start)
-            y = np.log1p(psi["E"] * reached)
-            fading = np.exp(-(psi["beta"] + 1.0) * y)
-            now = {"E": reached * fading, "beta": power_gain_slope(y, psi["beta"])}
-            now |= {"m": psi["E"] * fading * moved} if clock else {}
+            done, faster, turn_of_power = power_growth(reached, psi["E"], psi["beta"])
+            now = {"E": faster, "beta": turn_of_power}
+            if clock:
+                left = (1.0 - psi["beta"] * done) / (1.0 + psi["E"] * reached)
+                now["m"] = psi["E"] * left * moved
             for name, slope in now.items():
                 found[name] += scale * (slope - last[name])
             last = now
-            done = power_gain(y, psi["beta"])
             for name, slope in ({} if factor is None else factor.slopes(part.side, phase.share, psi)).items():
                 found[name] += slope * (done - before)
             before = done

@@ -15,7 +15,7 @@ from dcpt.laws.curves.curve_law import Values
 from dcpt.laws.curves.kernel import LEAST_RATE
 from dcpt.laws.curves.momentum import momentum_gain, momentum_gain_slope
 from dcpt.laws.curves.multi_power import REFERENCE_RATE
-from dcpt.laws.curves.power_kernel import power_gain, power_gains
+from dcpt.laws.curves.power_kernel import power_gain, power_growth
 from dcpt.laws.curves.rate_power import RatePower
 from dcpt.laws.parameter import Parameter, nonlinear
 
@@ -134,10 +134,8 @@ def _power_slope(age: Array, forward: Array, psi: Values) -> Array:
 
 
 def _power_growth(age: Array, forward: Array, psi: Values) -> Growth:
-    pace = psi["c"] * forward
-    gain, turn = power_gains(np.log1p(pace), psi["b"])
-    # (1 + pace)**-b is what the gain leaves of 1.
-    return gain, {"c": forward * (1.0 - psi["b"] * gain) / (1.0 + pace), "b": turn}
+    gain, pace, turn = power_growth(forward, psi["c"], psi["b"])
+    return gain, {"c": pace, "b": turn}
 
 
 _PACE = nonlinear(3e-4, 1e7, "pace of a fall's gain", "1/(rate x steps)")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcpt.laws.curves.curve_law import Values
 from dcpt.laws.curves.kernel import Falls, KernelLaw
-from dcpt.laws.curves.power_kernel import power_gain, power_gain_slope
+from dcpt.laws.curves.power_kernel import power_gain, power_growth
 from dcpt.laws.parameter import linear, nonlinear
 
 Array = NDArray[np.float64]
@@ -43,9 +43,7 @@ class Functional(KernelLaw):
 
     def gain_slopes(self, part: Falls, psi: Values) -> Mapping[str, Array]:
         """By pace, exponent and the exponent of the forward area."""
-        y = np.log1p(psi["C"] * part.forward)
-        pace = part.forward * np.exp(-(psi["beta"] + 1.0) * y)
-        turn, gain = power_gain_slope(y, psi["beta"]), power_gain(y, psi["beta"])
+        gain, pace, turn = power_growth(part.forward, psi["C"], psi["beta"])
         faded = part.at ** -psi["alpha"]
         steady = np.zeros_like(part.area)
         return {

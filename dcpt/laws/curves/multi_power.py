@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcpt.laws.curves.curve_law import Values
 from dcpt.laws.curves.kernel import Falls, KernelLaw
-from dcpt.laws.curves.power_kernel import power_gain, power_gain_slope
+from dcpt.laws.curves.power_kernel import power_gain, power_growth
 from dcpt.laws.parameter import linear, nonlinear
 
 Array = NDArray[np.float64]
@@ -55,12 +55,10 @@ class MultiPower(KernelLaw):
 
     def gain_slopes(self, part: Falls, psi: Values) -> Mapping[str, Array]:
         """By pace, exponent and clock."""
-        age = self._age(part, psi)
-        y = np.log1p(psi["C"] * age)
-        pace = age * np.exp(-(psi["beta"] + 1.0) * y)
+        _, pace, turn = power_growth(self._age(part, psi), psi["C"], psi["beta"])
         return {
             "C": part.gathered(pace)[:, None],
-            "beta": part.gathered(power_gain_slope(y, psi["beta"]))[:, None],
+            "beta": part.gathered(turn)[:, None],
             "gamma": -psi["C"] * part.gathered(pace * np.log(part.rate / REFERENCE_RATE))[:, None],
         }
 

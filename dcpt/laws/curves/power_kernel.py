@@ -45,6 +45,14 @@ def power_gains(y: Array, beta: float) -> tuple[Array, Array]:
     return np.asarray(-fallen / beta), closed
 
 
+def power_growth(area: Array, pace: float, beta: float) -> tuple[Array, Array, Array]:
+    """Gain (1 - (1 + pace*area)**-beta)/beta, and its derivatives by pace and beta, of shape as `area`."""
+    grown = pace * area
+    gain, slope = power_gains(np.log1p(grown), beta)
+    # 1 - beta*gain is (1 + pace*area)**-beta.
+    return gain, area * (1.0 - beta * gain) / (1.0 + grown), slope
+
+
 class IntrinsicExponential(KernelLaw):
     """Loss along a curve: falls of the rate gain exponentially in the forward area after them."""
 
@@ -92,12 +100,8 @@ class IntrinsicPower(KernelLaw):
 
     def gain_slopes(self, part: Falls, psi: Values) -> Mapping[str, Array]:
         """By pace and exponent."""
-        y = np.log1p(psi["C"] * part.forward)
-        pace = part.forward * np.exp(-(psi["beta"] + 1.0) * y)
-        return {
-            "C": part.gathered(pace)[:, None],
-            "beta": part.gathered(power_gain_slope(y, psi["beta"]))[:, None],
-        }
+        _, pace, turn = power_growth(part.forward, psi["C"], psi["beta"])
+        return {"C": part.gathered(pace)[:, None], "beta": part.gathered(turn)[:, None]}
 
     def derived(self, params: Values) -> dict[str, float]:
         """B = K/beta, where beta is not 0."""

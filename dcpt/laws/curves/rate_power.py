@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dcpt.laws.curves.curve_law import Values
 from dcpt.laws.curves.kernel import Falls, KernelLaw
 from dcpt.laws.curves.multi_power import REFERENCE_RATE
-from dcpt.laws.curves.power_kernel import power_gain, power_gain_slope
+from dcpt.laws.curves.power_kernel import power_gain, power_growth
 from dcpt.laws.parameter import linear, nonlinear
 
 Array = NDArray[np.float64]
@@ -65,12 +65,11 @@ class RatePower(KernelLaw):
     def gain_slopes(self, part: Falls, psi: Values) -> Mapping[str, Array]:
         """By pace, exponent and power of the rate."""
         worth, slope = self._worth(part, psi["p"])
-        y = np.log1p(psi["C"] * part.forward)
-        pace = part.forward * np.exp(-(psi["beta"] + 1.0) * y)
+        gain, pace, turn = power_growth(part.forward, psi["C"], psi["beta"])
         return {
             "C": np.add.reduceat(worth * pace, part.first)[:, None],
-            "beta": np.add.reduceat(worth * power_gain_slope(y, psi["beta"]), part.first)[:, None],
-            "p": np.add.reduceat(slope * power_gain(y, psi["beta"]), part.first)[:, None],
+            "beta": np.add.reduceat(worth * turn, part.first)[:, None],
+            "p": np.add.reduceat(slope * gain, part.first)[:, None],
         }
 
     def derived(self, params: Values) -> dict[str, float]:

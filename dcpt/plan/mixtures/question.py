@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_serializer, field_validator, model_validator
 
 from dcpt.core.errors import ConfigError
-from dcpt.core.quantity import format_quantity
+from dcpt.core.quantity import format_quantity, parse_share
 from dcpt.core.settings import Quantity
 from dcpt.laws.data_constrained import R_D
 from dcpt.plan.asked import Asked
@@ -99,6 +99,18 @@ class MixtureQuestion(Asked):
         if not all(isinstance(item, (str, Limit, Mapping)) for item in items):
             raise ConfigError("wanted limits on targets", hint=LIMITS)
         return tuple(_read(parse_limit, item) for item in items)
+
+    @field_validator("replay", "level", mode="before")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        return _read(parse_share, value) if isinstance(value, str) else value
+
+    @field_validator("now", mode="before")
+    @classmethod
+    def _mixture(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {key: _read(parse_share, own) if isinstance(own, str) else own for key, own in value.items()}
 
     @field_validator("shares", mode="before")
     @classmethod

@@ -22,6 +22,7 @@ from dcpt.plan.next_runs.offers import make_batch, rank
 from dcpt.plan.next_runs.pieces import Pieces
 from dcpt.plan.next_runs.prices import Prices
 from dcpt.plan.next_runs.reasons import notes, reasons
+from dcpt.plan.next_runs.schedules import unseen_schedules
 from dcpt.plan.next_runs.stopping import StoppingRule, baselines, regrets, tolerance_of
 from dcpt.plan.objective import Objective
 
@@ -142,7 +143,7 @@ def advise(
             rule, belief, regret, tolerance, whole, len(offered), rivals, objective.level, affordable
         ),
         baselines=rivals,
-        notes=notes(belief, law_share, ranking),
+        notes=notes(belief, law_share, ranking, len(bought.runs), unseen_schedules(table)),
     )
 
 

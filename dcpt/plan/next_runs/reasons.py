@@ -10,6 +10,10 @@ from dcpt.plan.next_runs.advice import Offer, Stop
 from dcpt.plan.next_runs.belief import Belief
 from dcpt.plan.next_runs.stopping import LAW_SHARE, Baseline, StoppingRule
 
+ENOUGH_RUNS = 18
+"""Runs from which expected widths are met within a quarter, root mean square, on law_cpu
+(`python -m benchmarks.next_runs_promise`)."""
+
 
 def reasons(
     rule: StoppingRule,
@@ -84,9 +88,23 @@ def reasons(
     return tuple(found)
 
 
-def notes(belief: Belief, law_share: float, ranking: Sequence[Offer]) -> tuple[str, ...]:
-    """What else a reader should know."""
+def notes(
+    belief: Belief, law_share: float, ranking: Sequence[Offer], runs: int, schedules: int = 0
+) -> tuple[str, ...]:
+    """What else a reader should know, of fits to so many runs of so many schedules."""
     found = []
+    if runs < ENOUGH_RUNS and belief.width > 0:
+        found.append(
+            f"Expected widths are rough with {runs} runs: the interval of so few depends on which they were, "
+            "and refits after a purchase missed what was expected by a factor of 2 either way; from "
+            f"{ENOUGH_RUNS} runs on by a quarter."
+        )
+    if schedules > 1:
+        found.append(
+            f"The fitted losses are of {schedules} schedules, which these laws do not see: what a schedule "
+            "changes counts as scatter, and no candidate is valued for its schedule. Fits of the loss curves "
+            "see it (dcpt fit CURVES --law auto-curve, then dcpt next --schedule)."
+        )
     error = belief.law_error
     if error is not None and law_share >= LAW_SHARE:
         larger = [offer for offer in ranking if max(offer.candidate.sizes) > error.top["N"] * (1 + 1e-9)]

@@ -134,3 +134,6 @@ def test_a_visit_goes_on_where_the_last_one_ended(
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     assert json.loads(printed) == json.loads(out.read_text())
+    page = (tmp_path / "gpu.md").read_text()
+    assert page.startswith("# Rehearsal")
+    assert all(stage.name in page for stage in STAGES)

@@ -25,10 +25,11 @@ def frame(**columns: Any) -> pd.DataFrame:
     [
         ({"r": [0.3, 30]}, "t row 2: r = 30 is outside [0, 1]."),
         ({"r": [-0.1, 0.3]}, "t row 1: r = -0.1 is outside [0, 1]."),
-        ({"r": ["0.3", "30%"]}, "t row 2: r = '30%' is not a number."),
+        ({"r": ["0.3", "thirty%"]}, "t row 2: r = 'thirty%' is not a number."),
+        ({"value": ["2.5", "30%"]}, "t row 2: value = '30%' is not a number."),
         ({"r_seen": [0.3, 3.0]}, "t row 2: r_seen = 3 is outside [0, 1]."),
         ({"N": [0, 1e6]}, "t row 1: N = 0 is not positive."),
-        ({"N": ["7B", "1B"]}, "t row 1: N = '7B' is not a number."),
+        ({"N": ["7b", "1B"]}, "t row 1: N = '7b' is not a number."),
         ({"D": [-1, 1e6]}, "t row 1: D = -1 is negative."),
         ({"value": [2.5, float("inf")]}, "t row 2: value = inf is not a finite number."),
         ({"value": [2.5, None]}, "t row 2: value = nan is not a finite number."),
@@ -134,6 +135,18 @@ def test_whole_numbers_are_written_as_such(tmp_path: Path) -> None:
     path = LossTable.from_frame(frame(N=[70_553_706_496, 1e6])).write(tmp_path / "a.csv")
     assert ",70553706496," in path.read_text()
     assert ".0," not in path.read_text()
+
+
+def test_shares_in_per_cent_and_sizes_with_letters_are_read() -> None:
+    """As our own flags read them; a factor on the column would count the sign twice, and is refused."""
+    table = LossTable.from_frame(frame(N=["100M", "1.5B"], r=["20%", "0.3"]))
+    assert sorted(table.frame["N"].unique()) == [1e8, 1.5e9]
+    assert sorted(table.frame["r"].unique()) == [0.2, 0.3]
+    with pytest.raises(DataError, match="r = '20%' is not a number"):
+        LossTable.from_frame(frame(r=["20%", "0.3"]), scale={"r": 0.01})
+    with pytest.raises(DataError) as caught:
+        LossTable.from_frame(frame(N=["100m", "1B"]))
+    assert caught.value.hint == "magnitudes are k, K, M, G, B, T: 100M"
 
 
 def plain(**columns: Any) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,12 @@ import pytest
 from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.loss_table import LossTable
 from dcpt.fit.bases import Bases
+from dcpt.fit.fit_file import load_fits
 from dcpt.plan.base_loss import find_base_loss
+from dcpt.plan.make_plan import make_plan
 from dcpt.plan.objective import Objective
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def asking(N: float = 7e6, keep: str = "general <= +2%", **fields: float) -> Objective:
@@ -102,3 +108,19 @@ def test_the_loss_of_a_base_has_no_jump_where_measured_sizes_begin(seed) -> None
     assert (halfway.value, halfway.log_sd) == pytest.approx([float(part[0]) for part in bases.at(middle)])
     assert "led to" not in halfway.how
     assert "led to the measured loss of 600k" in find_base_loss(asking(N=0.62e6), None, known=bases).how
+
+
+def test_the_end_of_the_sizes_is_priced_at_a_measured_base_too() -> None:
+    """law_cpu: the measured base of 94.5k is better than the curve; 1 % beyond it is hardly another base."""
+    fits, table = (
+        load_fits(ROOT / "fits" / "law_cpu"),
+        LossTable.read(ROOT / "experiments" / "law_cpu" / "losses.csv"),
+    )
+    asked = {"budget": {"flops": 1e12}, "keep": "general <= +2%", "r_max": 0.6}
+    found = make_plan(fits, Objective.of({**asked, "N_min": 94528, "N_max": 0.6e6}), table)
+    assert pytest.approx(94528) == found.N
+    (end,) = [price for price in found.prices if (price.constraint, price.name) == ("range", "N")]
+    beyond = make_plan(fits, Objective.of({**asked, "sizes": [94528 / 1.01]}), table)
+    assert end.active
+    assert end.per_percent == pytest.approx(beyond.domain.mean - found.domain.mean, abs=1e-6)
+    assert end.per_percent == pytest.approx(-0.0014, abs=2e-4)  # not 0, as from the curve's loss beyond

@@ -77,6 +77,32 @@ def test_of_many_takers_one_holds(run_dir: Path) -> None:
     assert not list((root / "runs" / "holds").iterdir())
 
 
+def test_of_takers_that_found_it_free_at_the_same_moment_one_holds(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has seen that nobody has it before the first of them makes its file."""
+    offices = [LeaseOffice(run_dir.parents[1]) for _ in range(4)]
+    ready, got, make = threading.Barrier(len(offices)), [], os.open
+
+    def together(path: Any, *rest: Any, **named: Any) -> int:
+        if Path(path).parent == run_dir / "lease":
+            ready.wait(30)
+        return make(path, *rest, **named)
+
+    monkeypatch.setattr(lease.os, "open", together)
+    threads = [
+        threading.Thread(target=lambda one=office: got.append(one.take(run_dir))) for office in offices
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(offices)
+    assert sum(found is not None for found in got) == 1
+    for office in offices:
+        office.close()
+
+
 def test_a_killed_holder_is_known_at_once_and_its_worker_counts_too(run_dir: Path, tmp_path: Path) -> None:
     """The worker has inherited the lock: the run is free when it, too, is gone."""
     script = tmp_path / "holder.py"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,19 @@ def test_options_are_checked_before_ray_is_asked(tmp_path: Path) -> None:
     for wrong in ({"gpus": "1"}, {"num_gpus": "half"}, {"num_cpus": "-1"}):
         with pytest.raises(ConfigError, match="ray option"):
             RayExecutor(Place(tmp_path), wrong)
+
+
+def test_nobody_at_the_address_is_said_at_once(tmp_path: Path) -> None:
+    """Ray alone tries for minutes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(ConfigError, match=f"no cluster at {address}: .*refused") as refused:
+            RayExecutor(Place(tmp_path), {"address": address})
+    assert time.monotonic() - began < 5
+    assert "ray start --head" in str(refused.value)
+    assert not ray.is_initialized()
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

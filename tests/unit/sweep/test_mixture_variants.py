@@ -1,4 +1,4 @@
-"""Variants of a sweep of mixtures: each mixture trained with all sets of options, told apart in the tables."""
+"""Variants of a sweep of mixtures: each mixture trained with all of them, told apart in the tables."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from four_corpora import CORPORA, four_document, pretend_finished, write_four
-from tiny_text import STEP
+from tiny_text import BATCH, CONTEXT, STEP
 
 from dcpt.core.errors import ConfigError
 from dcpt.core.loss_table import LossTable
-from dcpt.core.mixture import MixtureSpec
 from dcpt.core.phase_shares import sequences_by_corpus
 from dcpt.cost.options import option_flops
 from dcpt.fit.mixtures import read_mixtures
@@ -71,8 +70,10 @@ def test_every_option_is_an_axis_of_mixtures(folder: Path) -> None:
     plain = sweep_of(folder, MIXTURES)
     sweep = sweep_of(folder, MIXTURES, variants=VARIANTS)
     runs = sweep.design.runs
-    # A variant without options of its own is, but for its name, the run of a sweep without variants.
-    assert {run.run_id[-8:] for run in plain.design.runs} < {run.run_id[-8:] for run in runs}
+    # A variant without options of its own is, but for its name, the trunk of a sweep without variants.
+    trunks = {run.run_id[-8:] for run in plain.design.runs if run.kind == "trunk"}
+    assert len(trunks) == 2
+    assert trunks < {run.run_id[-8:] for run in runs}
     names = variant_names(sweep.spec.cpt, runs)
     ends = [run for run in runs if run.kind in ("branch", "run")]
     found = sorted((names[run.run_id], tuple(run.mixture.phases[0].shares.values())) for run in ends)
@@ -108,7 +109,7 @@ def test_the_tables_name_the_variant_and_a_fit_is_of_one(folder: Path) -> None:
     table = LossTable.read(folder / "losses.csv")
     assert table.frame.loc[table.frame["phase"] == "end", "run"].nunique() == 8
     with pytest.raises(
-        ConfigError, match=r"of the variants plain, mer, late, tilt; a fit is of one"
+        ConfigError, match=r"of the variants plain, late, mer, tilt; a fit is of one"
     ) as asked:
         read_mixtures(folder / "mixtures.csv")
     assert asked.value.hint == "--where variant=plain"
@@ -120,15 +121,20 @@ def test_the_tables_name_the_variant_and_a_fit_is_of_one(folder: Path) -> None:
 
 
 def test_what_is_held_back_of_a_design_suits_every_variant(folder: Path) -> None:
-    """Its bounds keep law below a half; the last phase is law alone, so that a run may have 0.6 of it."""
-    late = {"name": "late", "phases": [{"begin": 0.8, "mixture": {"law": 1.0}}]}
-    sweep = sweep_of(folder, {"count": 8, "bounds": {"law": [0, 0.5]}}, variants=[PLAIN, late])
-    (base, *runs) = sweep.design.runs
-    assert len({tuple(run.mixture.skip.items()) for run in runs}) == 1
-    for run in runs:
-        steps = run.schedule.steps * run.batch
-        assert sequences_by_corpus(run.mixture, steps)["law"] <= steps * (0.5 * 0.8 + 0.2) + 1
-    assert isinstance(base.mixture, MixtureSpec)
+    """Its bounds keep prose at 0.3, which what the base has left of it carries; with a last fifth of prose
+    alone a run has 0.44 of it, for which all of the text is needed, by the runs without that phase too."""
+    late = {"name": "late", "phases": [{"begin": 0.8, "mixture": {"prose": 1.0}}]}
+    corpus = sweep_of(folder, ["uniform"]).design.corpora["prose"]
+    windows, used, sequences = (corpus.train.tokens - 1) // CONTEXT, 95, 1000 * BATCH
+    assert windows == 631
+    design = {"kind": "vertices+centroid", "bounds": {"prose": [0, 0.3]}}
+    options = {"budgets": (1000 * STEP,), "max_epochs": 0.39 * sequences / (windows - used)}
+    (_, *alone) = sweep_of(folder, design, variants=[PLAIN], **options).design.runs
+    assert {run.mixture.skip.get("prose") for run in alone} == {used}
+    (_, *both) = sweep_of(folder, design, variants=[PLAIN, late], **options).design.runs
+    assert {run.mixture.skip.get("prose") for run in both} == {None}
+    most = max(sequences_by_corpus(run.mixture, run.schedule.steps * BATCH)["prose"] for run in both)
+    assert most == pytest.approx(0.44 * sequences, abs=2)
 
 
 def test_rounds_are_chosen_by_the_variant_that_is_named(folder: Path) -> None:

@@ -77,11 +77,45 @@ def test_what_is_none(losses: np.ndarray) -> None:
     assert find_gap(losses, 3.0) is None
 
 
-def test_noise_alone_is_seldom_taken_for_a_gap() -> None:
-    random = np.random.default_rng(3)
-    falls = -0.2 * STEPS / STEPS[-1]
-    found = [find_gap(3.0 + falls + 0.01 * random.standard_normal(len(STEPS)), 3.0) for _ in range(400)]
-    assert sum(gap is not None for gap in found) <= 8
+def errors(correlation: float, count: int, random: np.random.Generator) -> np.ndarray:
+    """Normal errors of a hundredth, each of which keeps a share of the one before."""
+    fresh = random.standard_normal(count)
+    kept = [fresh[0]]
+    for value in fresh[1:]:
+        kept.append(correlation * kept[-1] + np.sqrt(1 - correlation**2) * value)
+    return 0.01 * np.array(kept)
+
+
+@pytest.mark.parametrize("fall", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("count", [8, 20, 40, 100])
+@pytest.mark.parametrize(("correlation", "most"), [(0.0, 0.02), (0.5, 0.03), (0.8, 0.06), (0.95, 0.08)])
+def test_noise_alone_is_seldom_taken_for_a_gap(
+    fall: float, count: int, correlation: float, most: float
+) -> None:
+    """Level or falling, short or long, with errors that are independent or wander: of 300 curves each."""
+    random, course = np.random.default_rng(3), -fall * np.arange(1, count + 1) / count
+    found = 0
+    for _ in range(300):
+        noise = errors(correlation, count + 1, random)
+        found += find_gap(3.0 + course + noise[1:], 3.0 + noise[0]) is not None
+    assert found <= most * 300
+
+
+@pytest.mark.parametrize(("count", "deep"), [(40, 10), (12, 20)])
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_a_gap_is_found_through_the_noise(count: int, deep: float, correlation: float) -> None:
+    """So many standard deviations deep, worst after 15 % of the curve: seen nineteen times in twenty."""
+    random, place = np.random.default_rng(4), np.arange(1, count + 1) / count
+    course = 0.01 * deep * (place / 0.15) * np.exp(1 - place / 0.15) - 0.1 * place
+    depths = []
+    for _ in range(200):
+        noise = errors(correlation, count + 1, random)
+        gap = find_gap(3.0 + course + noise[1:], 3.0 + noise[0])
+        if gap is not None:
+            depths.append(gap.depth)
+    assert len(depths) >= 190
+    # the highest of several noisy values, less a noisy one
+    assert -0.005 < np.mean(depths) - course.max() < 0.03
 
 
 def test_what_annealing_brings_back_is_no_recovery() -> None:
@@ -99,7 +133,8 @@ def test_real_curves() -> None:
     table = LossTable.read(EXPERIMENT)
     gaps = stability_gaps(LossTable(table.frame[table.frame["eval_set"].isin(("general", "general/dense"))]))
     little = gaps[gaps["r"] == 0.1]
-    assert len(little) == 9
+    # all nine but one, whose rise of 0.010 nats is five standard deviations of its noise
+    assert len(little) == 8
     assert little["recovered_step"].notna().all()
     assert gaps.loc[gaps["r"] >= 0.5, "recovered_step"].isna().all()
     assert gaps.groupby("r")["depth"].median().is_monotonic_increasing

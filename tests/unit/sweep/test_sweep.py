@@ -29,6 +29,7 @@ from dcpt.sweep.prepare import Sweep, prepare
 from dcpt.sweep.price import check_limit, price, wall_hours
 from dcpt.sweep.run_sweep import run_sweep
 from dcpt.sweep.status import status_frame
+from dcpt.sweep.wall_time import COMMAND, WORKER
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,8 @@ def test_price_and_limit(folder: Path) -> None:
     a_third = 2 * 16 * CONTEXT / 3
     assert cost.flops == pytest.approx((steps * STEP + evaluations * a_third) * rung.flops_per_token)
     assert cost.frame["tokens"].sum() == steps * STEP
-    assert wall_hours(cost, slots=2)[1] == pytest.approx(cost.hours[1] / 2)
+    # On the clock the arithmetic of so small a sweep is nothing beside starts and steps.
+    assert wall_hours(cost, slots=2)[1] > cost.hours[1] / 2 + (COMMAND + WORKER) / 3600
     pretend(folder, sweep.design.runs[0])
     rest = (steps - 40) * STEP + (evaluations - 4) * a_third
     assert price(sweep).flops == pytest.approx(rest * rung.flops_per_token)
