@@ -94,7 +94,7 @@ def parse_named(name: str, text: str, what: str) -> float:
 
 def _hint(text: str) -> str:
     if text.rstrip().endswith("%"):
-        return "only a share is written in per cent"
+        return "only a share is written in per cent; elsewhere write 0.4 for 40 %"
     return "magnitudes are k, M, B (or G) and T"
 
 

@@ -212,8 +212,8 @@ def _base_expected(scene: Scene, label: str) -> _Expected | None:
     known = scene.measured.get(fit.eval_set) or fit.bases.get("L0")
     if known is not None:
         with suppress(DcptError):
-            value, spread = known.at(scene.N)
-            return _Expected.about(float(value[0]), float(spread[0]))
+            losses, spread = known.at(scene.N)
+            return _Expected.about(float(losses[0]), float(spread[0]))
     if {"L0", "G0"} & set(fit.law.inputs):
         return None
     # On few tokens and little of the other text a run is near its base; a domain's loss is far below it soon.

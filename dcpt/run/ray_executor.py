@@ -229,9 +229,13 @@ def _join(ray: Any, given: Mapping[str, Any], slots: int | None, procs: int) -> 
                 **quiet,
             )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        here = not address or address == "local"
+        what = "a cluster could not be started here" if here else f"no cluster at {address}"
         raise ConfigError(
-            f"executor ray: no cluster at {address or 'this machine'}: {str(error).strip().splitlines()[0]}",
-            hint="ray start --head on its first machine, then --option address=HOST:6379",
+            f"executor ray: {what}: {str(error).strip().splitlines()[0]}",
+            hint="the same command again, or --executor local"
+            if here
+            else "ray start --head on its first machine, then --option address=HOST:6379",
         ) from error
 
 

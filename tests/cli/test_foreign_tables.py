@@ -158,7 +158,7 @@ WRONG = [
     (bad(put(2, "loss", 0)), 3, "not a positive loss"),
     (bad(put(2, "loss", -1)), 3, "not a positive loss"),
     (bad(put(2, "loss", 1e300)), 3, "wanted 1e-06 to 1e+06"),
-    (bad(put(2, "params", "7B")), 3, "N = '7B' is not a number"),
+    (bad(put(2, "params", "7b")), 3, "N = '7b' is not a number"),
     (bad(put(2, "params", "1,000")), 3, "no separator of thousands"),
     (bad(put(2, "params", "9" * 400)), 3, "not a finite number"),
     (bad(lambda frame: frame.head(3)), 4, "5 free parameters; general has 3 rows"),

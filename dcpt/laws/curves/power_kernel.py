@@ -26,11 +26,6 @@ def power_gain(y: Array, beta: float) -> Array:
     return np.asarray(-np.expm1(-beta * y) / beta)
 
 
-def power_gain_slope(y: Array, beta: float) -> Array:
-    """Derivative of `power_gain` by beta."""
-    return power_gains(y, beta)[1]
-
-
 def power_gains(y: Array, beta: float) -> tuple[Array, Array]:
     """`power_gain` and its derivative by beta."""
     x = beta * y

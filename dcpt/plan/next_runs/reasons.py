@@ -11,7 +11,7 @@ from dcpt.plan.next_runs.belief import Belief
 from dcpt.plan.next_runs.stopping import LAW_SHARE, Baseline, StoppingRule
 
 ENOUGH_RUNS = 18
-"""Runs from which expected widths are met within a quarter, root mean square, on law_cpu
+"""Runs from which expected widths are met within a fifth, root mean square, on law_cpu
 (`python -m benchmarks.next_runs_promise`)."""
 
 
@@ -97,7 +97,7 @@ def notes(
         found.append(
             f"Expected widths are rough with {runs} runs: the interval of so few depends on which they were, "
             "and refits after a purchase missed what was expected by a factor of 2 either way; from "
-            f"{ENOUGH_RUNS} runs on by a quarter."
+            f"{ENOUGH_RUNS} runs on by a fifth."
         )
     if schedules > 1:
         found.append(

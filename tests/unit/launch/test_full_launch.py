@@ -38,6 +38,14 @@ def specs_of(root: Path) -> tuple[TinySweep, RunSpec, RunSpec]:
     return sweep, base, replace(sweep.whole(trunk), evaluation=EvaluationSpec(8, 16, ends=(112,)))
 
 
+def is_rank(process: psutil.Process, rank: str) -> bool:
+    """Whether a process is that rank of a run; one that has just ended is none."""
+    try:
+        return process.environ().get("RANK") == rank and "dcpt.train" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 def test_a_killed_rank_costs_no_loss_and_a_signal_stops_with_everything_saved(tmp_path: Path) -> None:
     """A rank is killed in the middle: the rest starts again from the last checkpoint. Then the launcher is
     asked to stop by the signal of a batch system."""
@@ -56,11 +64,7 @@ def test_a_killed_rank_costs_no_loss_and_a_signal_stops_with_everything_saved(tm
             return
         if starts == 1 and event["step"] >= 16:
             events.append({"event": "kill"})
-            ranks = [
-                child
-                for child in psutil.Process().children(recursive=True)
-                if child.environ().get("RANK") == "1" and "dcpt.train" in child.cmdline()
-            ]
+            ranks = [child for child in psutil.Process().children(recursive=True) if is_rank(child, "1")]
             assert len(ranks) == 1
             ranks[0].kill()
         elif starts == 2 and event["step"] >= 64:

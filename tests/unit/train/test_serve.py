@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from dcpt.core import files
 from dcpt.core.errors import DataError
 from dcpt.core.run_record import RunRecord
 from dcpt.train import checkpoint, unit
+from dcpt.train.failure import Stopped
 from dcpt.train.processor import Processor
 from dcpt.train.serve import Watch, train_one
 
@@ -23,7 +25,7 @@ from dcpt.train.serve import Watch, train_one
 @pytest.fixture
 def watch() -> Iterator[Watch]:
     """A watch whose signal handlers are taken back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
     yield Watch(None)
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -85,3 +87,42 @@ def test_a_folder_that_is_not_there_is_not_made(processor: Processor, watch: Wat
     assert not train_one(tmp_path / "none", processor, events.append, watch)
     assert "no such file" in events[-1]["reason"]
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_stops_a_run_with_everything_saved(
+    sweep: TinySweep, processor: Processor, watch: Watch, number: int
+) -> None:
+    """Between two evaluations: no checkpoint would be due there."""
+    folder = sweep.place(sweep.base())
+
+    def stop_at_first_progress(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(Stopped, match="stopped after step 1"):
+        train_one(folder, processor, stop_at_first_progress, watch)
+    assert checkpoint.list_steps(folder) == [1]
+    assert RunRecord.load(folder) is None
+    assert not watch.busy
+    with pytest.raises(SystemExit):  # idle, it ends at once
+        os.kill(os.getpid(), number)
+
+
+def test_after_its_parents_death_nothing_is_written(
+    sweep: TinySweep, processor: Processor, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new supervisor may have given the run to another worker already."""
+    folder = sweep.place(sweep.base())
+    watch.parent = os.getppid()
+    assert watch.wish() is None
+
+    def orphan(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            monkeypatch.setattr(os, "getppid", lambda: 1)
+
+    with pytest.raises(Stopped):
+        train_one(folder, processor, orphan, watch)
+    assert checkpoint.list_steps(folder) == []
+    watch.asked = True  # not even when it is asked to stop, too
+    assert watch.wish() == "leave"

@@ -70,3 +70,6 @@ def test_ends_near_zero_are_doubted_where_the_law_makes_much_of_them(make_fit, r
     assert parts[0.16] > 4 * parts[1.0]
     alone = [run, replace(run, pre=replace(PRE, floor=0.5))]
     assert list(low_rate_doubts(steep, alone)) == []
+    # How near zero the run's own decay ends is no matter: nothing is gained after its last step.
+    decays = [replace(run, cpt=replace(CPT, decay=steps)) for steps in (40, 400 - 10)]
+    assert list(low_rate_doubts(steep, decays)) == []

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 from tiny_sweep import read_rows
-from twins import STEPS, Twins, largest_difference
+from twins import Twins, largest_difference
 
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import OptimizerSpec
 from dcpt.train import unit as unit_module
 from dcpt.train.journal import RETRY, Journal
-from dcpt.train.pack import pack as pack_module
+from dcpt.train.pack.stack import Stack
 from dcpt.train.pack.step import PackedStep
 from dcpt.train.spike import SHIFT, Spike
 from dcpt.train.start import start_network
@@ -96,6 +96,23 @@ def test_without_that_option_a_loss_that_is_no_number_abandons_its_run(
     assert {record_of(folder).status for folder in (together[0], together[1], together[3])} == {"finished"}
 
 
+def test_a_buried_replica_computes_on_with_finite_numbers(twins: Twins) -> None:
+    """It keeps its place in the tensors; what is not finite there would slow down or trip the rest."""
+    folders = twins.place(twins.runs())[1][:2]
+    units = [Unit(folder, twins.processor, lambda event: None, lambda: None) for folder in folders]
+    with torch.no_grad():
+        next(units[0].network.parameters())[3] = float("nan")
+    spec = units[0].spec
+    stack = Stack([unit.network for unit in units], [unit.optimizer for unit in units], spec.optimizer)
+    step = PackedStep(stack, twins.processor, spec.context, spec.optimizer.clip)
+    tokens = torch.arange(2 * 4 * 17).reshape(2, 4, 17) % 32
+    assert step.take(tokens).isfinite().all(dim=1).tolist() == [False, True]
+    stack.bury(0)
+    assert step.take(tokens).isfinite().all()
+    assert all(weight.isfinite().all() for weight in stack.weights.values())
+    stack.dissolve()
+
+
 def test_a_memory_too_small_for_any_batch_splits_the_pack_and_then_the_batch(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,5 +177,3 @@ def test_a_record_says_how_each_part_of_the_run_went_through_the_memory(
     assert (journal.micro_batches(), journal.micro_batch) == ({1: 2, 12: 4}, 4)
     journal.rewind(None)
     assert journal.micro_batches() == {1: 4}
-    assert STEPS == 24
-    assert pack_module.LOG_EVERY == 10
