@@ -25,6 +25,7 @@ def page(results: Mapping[str, Any], quick: bool) -> str:
     mixed = [item for item in results.values() if item["benchmark"] == "mixtures"]
     sections += page_plans.mixtures(mixed) if mixed else []
     sections += page_plans.plans(results["plans"]) if "plans" in results else []
+    sections += page_plans.next_runs(results)
     sections += page_runner.runner(results)
     return "\n".join(sections)
 
@@ -52,7 +53,9 @@ def _head(results: Mapping[str, Any], quick: bool) -> str:
         "    python -m benchmarks.annealing_sums --json\n"
         "    python -m benchmarks.mixtures --data FOLDER --json             # train_mixture*.csv, ...\n"
         "    python -m benchmarks.plan --json\n"
-        "    python -m benchmarks.next_runs --data LOSSES.csv --json\n"
+        "    python -m benchmarks.next_runs --data LOSSES.csv --draws 200 --json\n"
+        "    python -m benchmarks.next_runs_promise --data LOSSES.csv --json\n"
+        "    python -m benchmarks.next_runs_curves --data CURVES.csv --json\n"
         "    python -m benchmarks.sampler --json\n"
         "    python -m benchmarks.status --json\n"
         "    python -m benchmarks.cpu_sweep --json                          # on a quiet machine\n"

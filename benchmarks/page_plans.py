@@ -48,3 +48,63 @@ def plans(item: Mapping[str, Any]) -> list[str]:
         for name, text in words.items()
     ]
     return [*rows, ""]
+
+
+def next_runs(results: Mapping[str, Any]) -> list[str]:
+    """What advice on the runs to buy is worth, over final losses and over loss curves."""
+    names = ("next runs", "next runs, promises", "next runs, curves")
+    found = [_grid(results[names[0]])] if names[0] in results else []
+    found += [_promises(results[names[1]])] if names[1] in results else []
+    found += [_schedules(results[names[2]])] if names[2] in results else []
+    return ["## Which runs to buy next\n", *found] if found else []
+
+
+def _grid(item: Mapping[str, Any]) -> str:
+    rows = [
+        f"FLOPs of {item['data']} until the interval of r* is as narrow as all its runs make it; means of\n"
+        f"{item['starts']} starting designs. As far as refits can tell: their resampling moves the width by "
+        f"{100 * item['grid_noise']:.1f} %.\n",
+        "| order | as narrow as refits can tell | to the last digit | 10 % wider |",
+        "|---|---|---|---|",
+    ]
+    for policy in ("advised", "random", "cheapest"):
+        one = item[policy]
+        spread = "" if one["share_sd"] is None else f" (SD {100 * one['share_sd']:.0f})"
+        rows.append(
+            f"| {policy} | {100 * one['share_of_flops']:.1f} %{spread} | {100 * one['share_exact']:.0f} % | "
+            f"{100 * one['share_10_percent_wider']:.0f} % |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _promises(item: Mapping[str, Any]) -> str:
+    rows = [
+        "Promised widths against those found after the purchase.\n",
+        "| runs so far | promises | promised / found | off by, root mean square | within 30 % |",
+        "|---|---|---|---|---|",
+    ]
+    for words, name in (("fewer than", "from_few"), ("at least", "from_many")):
+        one = item[name]
+        if one is not None:
+            rows.append(
+                f"| {words} {item['many']} | {one['promises']} | {one['ratio']:.2f} | "
+                f"{100 * one['rms_log']:.0f} % | {100 * one['close']:.0f} % |"
+            )
+    return "\n".join(rows) + "\n"
+
+
+def _schedules(item: Mapping[str, Any]) -> str:
+    rows = [
+        f"Loss curves of {item['data']}: {100 * item['share']:.0f} % of the FLOPs on offer, runs of any\n"
+        f"schedule; {item['starts']} starting designs. Width of the answer's interval, its distance to the\n"
+        "answer of all curves, and the error on runs never sold.\n",
+        "| question | order | width | off | error |",
+        "|---|---|---|---|---|",
+    ]
+    for question, row in item["questions"].items():
+        for policy in ("start", "advised", "random", "cheapest"):
+            one = row[policy]
+            rows.append(
+                f"| {question} | {policy} | {one['width']:.4f} | {one['off']:.4f} | {one['error']:.2f} % |"
+            )
+    return "\n".join(rows) + "\n"

@@ -15,6 +15,7 @@ from dcpt.core.errors import ConfigError, FitError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import GENERAL, LAW_INPUTS
+from dcpt.fit.near_base import Nearest, find_nearest
 
 Array = NDArray[np.float64]
 
@@ -70,9 +71,9 @@ class Bases:
         """Loss at each size, and the standard deviation of its logarithm.
 
         Where a size was measured the deviation is 0; elsewhere E + A*N**-alpha through the bases is
-        used, and the deviation adds the residual scatter to the larger of two errors of
-        extrapolation: the jackknife over sizes, and the miss at the largest size when it is left out,
-        scaled by the distance in log N.
+        used, led to a measured loss near it (`nearest`), and the deviation adds the residual scatter to the
+        larger of two errors of extrapolation: the jackknife over sizes, and the miss at the largest size
+        when it is left out, scaled by the distance in log N.
 
         Parameters
         ----------
@@ -103,9 +104,15 @@ class Bases:
                 "are needed to estimate it.",
                 hint="measure the base once on that evaluation set and give its loss",
             )
-        value, spread = _curve(self.sizes, self.losses).at(N[~found])
-        loss[~found], log_sd[~found] = value, spread
+        curve, near = _curve(self.sizes, self.losses), self.nearest(N[~found])
+        value, spread = curve.at(N[~found])
+        loss[~found], log_sd[~found] = near.led(value, curve.whole.at(near.edge), spread)
         return loss, log_sd
+
+    def nearest(self, N: ArrayLike) -> Nearest:
+        """The measured base that leads the estimate at each size, shape (n,), of two or more measured."""
+        N = np.atleast_1d(np.asarray(N, dtype=np.float64))
+        return find_nearest(self.sizes, self.losses, N, SAME_SIZE)
 
 
 def read_bases(table: LossTable, eval_set: str, metric: str = "loss") -> Bases:

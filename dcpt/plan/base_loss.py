@@ -15,7 +15,6 @@ from dcpt.core.quantity import format_quantity
 from dcpt.core.symbols import GENERAL, UNITS
 from dcpt.fit.bases import LEAST_SIZES, Bases, read_bases
 from dcpt.fit.unit_words import unit_of_amount, unit_words
-from dcpt.plan.near_base import loss_near
 from dcpt.plan.objective import Objective
 
 Array = NDArray[np.float64]
@@ -124,12 +123,13 @@ def find_base_loss(
     if bases.covers(N):
         measured = float(bases.measured(N)[0])
         return BaseLoss(measured, 0.0, "measured", f"measured on the base of {format_quantity(N)}")
-    near = loss_near(bases, N)
+    value, log_sd = (float(found[0]) for found in bases.at(N))
+    near = bases.nearest(N)
     spelled = ", ".join(format_quantity(size) for size in bases.sizes)
     how = f"estimated from the bases of {spelled} by E + A*N**-alpha"
-    if near.weight > _WORTH_SAYING:
-        how += f", led to the measured loss of {format_quantity(near.size)}"
-    return BaseLoss(near.value, near.log_sd, "estimated", how)
+    if near.weight[0] > _WORTH_SAYING:
+        how += f", led to the measured loss of {format_quantity(float(near.size[0]))}"
+    return BaseLoss(value, log_sd, "estimated", how)
 
 
 def read_bases_of(table: LossTable | None, sets: Iterable[str], metric: str, unit: str) -> dict[str, Bases]:

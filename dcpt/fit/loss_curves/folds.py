@@ -22,7 +22,7 @@ EARLY = (0.5, 0.7)
 MOST_FOLDS = 20
 """Curves beyond which several are left out together: a refit of many curves reads all of them again."""
 
-_STEPS, _SETTLED = 25, 1e-3
+_STEPS, _SETTLED = 40, 1e-4
 
 
 @dataclass(frozen=True, eq=False)

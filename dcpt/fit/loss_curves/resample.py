@@ -22,7 +22,7 @@ would often not identify the law at all."""
 STRETCHES = 8
 """Pieces a curve is cut into; losses close to each other share their noise."""
 
-_STEPS, _SETTLED = 40, 1e-4
+_STEPS, _SETTLED = 60, 1e-5
 
 
 def curve_weights(curves: Sequence[Curve], draws: int, seed: int) -> Array:

@@ -111,6 +111,8 @@ class Mirror:
             if name not in self.open:
                 self._open(name, folder, tail)
             self.open[name].log(step, values)
+            # Of this attempt: the journal may have told of the next one, of which nothing is shown yet.
+            self.through[name] = step
             count += 1
         # What holds one run at a time would close it anyway, and has then written all of it.
         if ended or self.tracker.at_once == 1:
@@ -120,10 +122,8 @@ class Mirror:
         if ended:
             self.ended.add(name)
             self.tails.pop(name)
-        if count:
-            self.through[name] = tail.through
-            if time.monotonic() - self._noted > NOTE_SECONDS:
-                self._write_note()
+        if count and time.monotonic() - self._noted > NOTE_SECONDS:
+            self._write_note()
         return count
 
     def _open(self, name: str, folder: Path, tail: JournalTail) -> None:

@@ -94,6 +94,15 @@ def mirror_both_attempts(root: Path, tracker: str) -> None:
     mirror_once(root, tracker)  # nothing more to tell
 
 
+def test_a_mirror_that_ends_between_the_spike_and_the_next_attempt_tells_nothing_twice(root: Path) -> None:
+    mirror_once(root, "tensorboard")
+    files.append_lines(root / "runs" / "one" / "metrics.jsonl", [RETRY])
+    for told in (1, 0):  # what the first attempt came to, and then nothing until there is a second
+        mirror = Mirror(root, TRACKERS["tensorboard"], "sweep")
+        assert mirror.catch_up() == told
+        mirror.close()
+
+
 def test_tensorboard_shows_the_second_attempt_alone_and_why_there_was_one(root: Path) -> None:
     mirror = Mirror(root, TRACKERS["tensorboard"], "sweep")
     mirror.catch_up()
