@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
 from dcpt.core.quantity import format_quantity
-from dcpt.core.run_spec import from_dict, to_dict
+from dcpt.core.run_spec import to_dict
 from dcpt.core.symbols import DOMAIN, GENERAL
 from dcpt.fit.fit_file import FitSet
 from dcpt.fit.unit_words import unit_of_amount, unit_words
 from dcpt.launch.as_planned import same_size, same_tokens
 from dcpt.launch.compared_loss import ComparedLoss
+from dcpt.launch.comparison_file import load_comparison, save_comparison
 from dcpt.launch.live import LiveCheck, live_sentences
 from dcpt.plan.bands import predicted as predict_loss
 from dcpt.plan.evidence import fit_used
@@ -145,9 +144,7 @@ class Comparison:
 
     def save(self, path: Path | str) -> Path:
         """Write the comparison as JSON: to the file, or as ``compare.json`` into the folder."""
-        path = Path(path)
-        path = path / FILE_NAME if path.is_dir() else path
-        return files.write_json(path, {"schema_version": SCHEMA_VERSION, **to_dict(self)})
+        return save_comparison(self, path, FILE_NAME, SCHEMA_VERSION)
 
     @classmethod
     def load(cls, path: Path | str) -> Comparison:
@@ -158,14 +155,7 @@ class Comparison:
         DataError
             When the file is absent or is not a comparison.
         """
-        path = Path(path)
-        path = path / FILE_NAME if path.is_dir() else path
-        document: dict[str, Any] = files.read_json(path, "a comparison", SCHEMA_VERSION)
-        document.pop("schema_version")
-        try:
-            return from_dict(cls, document, str(path))
-        except ConfigError as error:
-            raise DataError(error.message, hint="make the comparison again") from None
+        return load_comparison(cls, path, FILE_NAME, SCHEMA_VERSION, "a comparison")
 
     def __repr__(self) -> str:
         inside = sum(row.in_obs for row in self.rows)

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.loss_table import LossTable
-from dcpt.core.run_spec import from_dict, to_dict
+from dcpt.core.run_spec import to_dict
 from dcpt.core.table_file import read_frame
 from dcpt.core.table_rows import TEXT
 from dcpt.fit.mixtures.mixture_fit import MixtureFit
 from dcpt.launch.as_planned import same_size, same_tokens
 from dcpt.launch.compared_loss import ComparedLoss
+from dcpt.launch.comparison_file import load_comparison, save_comparison
 from dcpt.launch.live import LiveCheck
 from dcpt.launch.mixture_band import METRIC, UNIT
 from dcpt.launch.mixture_fitted import plan_fingerprint
@@ -33,8 +33,6 @@ FILE_NAME = "mixture-compare.json"
 SAME_SHARE = 5e-4
 """Difference in every share up to which a mixture counts as the planned one: they are printed with three
 digits."""
-
-_AGAIN = "make the comparison again"
 
 
 @dataclass(frozen=True)
@@ -118,9 +116,7 @@ class MixtureComparison:
 
     def save(self, path: Path | str) -> Path:
         """Write the comparison as JSON: to the file, or as ``mixture-compare.json`` into the folder."""
-        path = Path(path)
-        path = path / FILE_NAME if path.is_dir() else path
-        return files.write_json(path, {"schema_version": SCHEMA_VERSION, **to_dict(self)})
+        return save_comparison(self, path, FILE_NAME, SCHEMA_VERSION)
 
     @classmethod
     def load(cls, path: Path | str) -> MixtureComparison:
@@ -131,14 +127,7 @@ class MixtureComparison:
         DataError
             When the file is absent or is not a comparison.
         """
-        path = Path(path)
-        path = path / FILE_NAME if path.is_dir() else path
-        document: dict[str, Any] = files.read_json(path, "a comparison of mixtures", SCHEMA_VERSION)
-        document.pop("schema_version")
-        try:
-            return from_dict(cls, document, str(path))
-        except ConfigError as error:
-            raise DataError(error.message, hint=_AGAIN) from None
+        return load_comparison(cls, path, FILE_NAME, SCHEMA_VERSION, "a comparison of mixtures")
 
 
 def read_launched(path: Path | str) -> LossTable:

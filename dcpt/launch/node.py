@@ -7,22 +7,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import signal
 import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
-from dcpt.core.errors import DcptError
 from dcpt.launch.agent import Agent
 from dcpt.launch.full_settings import FullSettings
 from dcpt.run import store
 from dcpt.run.executor import Executor, ExecutorFactory, Place
-from dcpt.run.node import EXIT_STOPPED, Node
+from dcpt.run.node import Node, main
 
 FULL_NODE = "dcpt.launch.node:FullNode"
 
@@ -99,39 +94,5 @@ def _meeting_point() -> str:
         return f"{socket.gethostname()}:{probe.getsockname()[1]}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train full runs, as a batch job does.
-
-    Returns
-    -------
-    int
-        Exit status: 0 at the end of the runs; 75 when stopped, to be resumed.
-    """
-    parser = argparse.ArgumentParser(prog="python -m dcpt.launch.node", description="Train full runs.")
-    parser.add_argument("root", type=Path, help="folder of the sweep")
-    parser.add_argument("runs", nargs="+", help="run ids, trained one after another")
-    parser.add_argument("--events", type=Path, required=True, help="file that events are appended to")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--trainer", default="", help="processes and machines, as one word")
-    found = parser.parse_args(arguments)
-    place = Place(found.root, None, found.device, found.precision, None, shlex.split(found.trainer))
-    try:
-        node = FullNode(place, found.events, f"{os.uname().nodename}-{os.getpid()}")
-    except DcptError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        node.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, stop)
-    try:
-        return 0 if node.train(found.runs) else EXIT_STOPPED
-    finally:
-        node.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(kind=FullNode, program="dcpt.launch.node"))

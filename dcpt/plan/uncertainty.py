@@ -42,26 +42,6 @@ class RatioSpread:
         return float(1.0 - self.feasible.mean())
 
 
-def offset_draws(draws: Array, log_sd: float, rng: np.random.Generator) -> Array:
-    """Shift every draw's curve by one log offset: an error of the law common to all ratios.
-
-    Parameters
-    ----------
-    draws : ndarray, shape (draws, n)
-        Mean losses of each draw.
-    log_sd : float
-        Standard deviation of the logarithm of an observation about the law at this target: run-to-run
-        scatter and error of extrapolation.
-    rng : Generator
-        Source of the offsets.
-
-    Returns
-    -------
-    ndarray, shape (draws, n)
-    """
-    return np.asarray(draws * np.exp(log_sd * rng.standard_normal(len(draws)))[:, None])
-
-
 def spread_ratios(
     grid: Array, general: Array, domain: Array, ceilings: Array, r: float, domain_mean: Array, level: float
 ) -> RatioSpread:

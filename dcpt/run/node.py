@@ -151,8 +151,19 @@ class Node:
             lease.release(over)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, kind: type[Node] = Node, program: str = "dcpt.run.node"
+) -> int:
     """Train one group of runs, as a batch job does.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Of the command line.
+    kind : type
+        What trains them: `Node`, or another one that ``program`` is for.
+    program : str
+        Module that was started.
 
     Returns
     -------
@@ -160,10 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 at the end of the runs; 75 when stopped, to be resumed.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m dcpt.run.node", description="Train runs of a sweep that lie on this machine's disk."
+        prog=f"python -m {program}", description="Train runs of a sweep that lie on this machine's disk."
     )
     parser.add_argument("root", type=Path, help="folder of the sweep")
-    parser.add_argument("runs", nargs="+", help="run ids; several are trained together")
+    parser.add_argument("runs", nargs="+", help="run ids; a node says whether together or one by one")
     parser.add_argument("--events", type=Path, required=True, help="file that events are appended to")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="fp32")
@@ -171,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     place = Place(options.root, None, options.device, options.precision, None, shlex.split(options.trainer))
     try:
-        node = Node(place, options.events, f"{os.uname().nodename}-{os.getpid()}")
+        node = kind(place, options.events, f"{os.uname().nodename}-{os.getpid()}")
     except DcptError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -35,11 +35,6 @@ class Reach:
     usual: float
     beyond: tuple[str, ...]
 
-    @property
-    def is_far(self) -> bool:
-        """Whether the answer lies farther from the runs than they from each other."""
-        return self.nearest > self.usual or bool(self.beyond)
-
 
 def find_reach(answer: Array, runs: Array, corpora: tuple[str, ...]) -> Reach:
     """Distances of a mixture, shape (p,), from runs of shape (n, p)."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dcpt.plan.uncertainty import offset_draws, spread_ratios
+from dcpt.plan.uncertainty import spread_ratios
 
 GRID = np.linspace(0.1, 0.9, 401)
 
@@ -28,10 +28,3 @@ def test_infeasible_draws_stand_at_their_lowest_general_loss() -> None:
     assert spread.infeasible_share == 0.5
     assert spread.r == pytest.approx([0.5, 0.1])
     assert spread.r_cautious is None
-
-
-def test_offsets_are_common_to_the_ratios_of_a_draw() -> None:
-    draws = np.full((500, 7), 2.0)
-    moved = offset_draws(draws, 0.02, np.random.default_rng(1))
-    assert np.ptp(moved, axis=1).max() == 0.0
-    assert np.log(moved[:, 0] / 2.0).std() == pytest.approx(0.02, rel=0.1)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_sweep import LLAMA, TinySweep, read_rows
+from tiny_sweep import TinySweep, read_rows
 
 from dcpt.core import files
 from dcpt.core.errors import ConfigError
 from dcpt.core.run_record import RunRecord
-from dcpt.core.run_spec import ModelSpec, RunSpec
+from dcpt.core.run_spec import RunSpec
 from dcpt.cost.hardware import HARDWARE
 from dcpt.train.band import LiveBand, report_checks
 from dcpt.train.evaluate import Measurement
@@ -241,23 +241,3 @@ def test_ranks_are_those_of_torchrun_or_slurm(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match="RANK is 9 of 8"):
         find_rank()
-
-
-def test_the_probe_counts_tokens_and_model_flops() -> None:
-    """In bf16 with recomputation, on a CPU: FLOPs per second are tokens per second times FLOPs per token."""
-    from dcpt.train.full.group import join_group
-    from dcpt.train.full.probe import DENSE_350M, measure_speed
-    from dcpt.train.model import count_on_meta
-    from dcpt.train.processor import prepare_processor
-
-    counts = count_on_meta(ModelSpec("llama", dict(DENSE_350M)))
-    assert sum(counts.values()) == pytest.approx(342e6, rel=0.01)
-    processor = prepare_processor("cpu", "bf16")
-    with join_group(processor.device) as group:
-        speed = measure_speed(LLAMA, processor, group, 16, 6, 4, steps=2, warm=1, recompute=True)
-    assert speed.tokens_per_second == pytest.approx(6 * 16 / speed.seconds_per_step)
-    assert speed.flops_per_second == pytest.approx(speed.tokens_per_second * speed.flops_per_token)
-    # six per weight of a matrix (layers and head), and 6 * layers * context * hidden for attention
-    matrices = 2 * (4 * 16 * 16 + 3 * 16 * 32) + 16 * 32
-    assert speed.flops_per_token == 6 * matrices + 6 * 2 * 16 * 16
-    assert speed.utilisation(2 * speed.flops_per_second) == pytest.approx(0.5)
