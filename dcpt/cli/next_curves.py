@@ -107,7 +107,7 @@ def next_for_curves(
         batch=batch,
         max_flops=max_flops,
         level=level,
-        notes=(*asked.notes, *notes),
+        notes=(*asked.notes, *notes, *_outside(chosen, setting, ask, bool(keep))),
     )
     if json:
         sides = [side for side in (GENERAL, DOMAIN) if side in chosen]
@@ -116,6 +116,21 @@ def next_for_curves(
         show.document("next-curves", {**advice.to_dict(), **rest})
     else:
         show.result(advice.summary())
+
+
+def _outside(chosen: Mapping[str, CurveFit], setting: Setting, ask: str | None, limited: bool) -> list[str]:
+    """A note on what of the run asked about lies outside the fitted curves."""
+    from dcpt.plan.schedule.outside import outside_curves
+
+    found = outside_curves(chosen.values(), [setting])[0].split(", ")
+    # Of a mixture that is itself looked for, the one given says nothing.
+    looked_for = {"s"} if limited or (ask or "replay") == "replay" else set()
+    told = [item for item in found if item and item not in looked_for]
+    if not told:
+        return []
+    return [
+        f"The run asked about lies outside the fitted curves ({', '.join(told)}): widths say little there."
+    ]
 
 
 def _chosen(fits: CurveFits, law: str | None) -> dict[str, CurveFit]:

@@ -39,7 +39,8 @@ def write_what_if(path: Path, frame: pd.DataFrame, question: dict[str, Any]) -> 
     frame : DataFrame
         The rows; cells without an answer are empty.
     question : dict
-        What was asked, for JSON: fits, objective, axis, unit.
+        What was asked, for JSON: fits, objective, axis, unit. JSON has the reasons of rows without an answer,
+        too (`unreachable`, by the number of the row).
     """
     from dcpt.core import files
     from dcpt.core.table_file import write_frame
@@ -50,6 +51,6 @@ def write_what_if(path: Path, frame: pd.DataFrame, question: dict[str, Any]) -> 
         {str(name): None if value != value else value for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
-    return files.write_json(
-        path, {"schema_version": SCHEMA_VERSION, "kind": "what-if", **question, "rows": rows}
-    )
+    reasons = {str(number): reason for number, reason in frame.attrs.get("unreachable", {}).items()}
+    head = {"schema_version": SCHEMA_VERSION, "kind": "what-if", **question}
+    return files.write_json(path, {**head, "rows": rows, "unreachable": reasons})

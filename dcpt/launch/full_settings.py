@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ class FullSettings:
             ``HOST:PORT`` of the job's first machine.
         """
         # srun does not take the cores of a task from the job (since Slurm 22.05).
-        tasks = ["--nodes", str(self.nodes), "--ntasks-per-node", "1", "--cpus-per-task", str(self.procs)]
+        cores = os.environ.get("SLURM_CPUS_PER_TASK", str(self.procs))
+        tasks = ["--nodes", str(self.nodes), "--ntasks-per-node", "1", "--cpus-per-task", cores]
         agent = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(self.nodes), *self._agent()]
         agent += ["--rdzv-backend", "c10d", "--rdzv-id", run_dir.name, "--rdzv-endpoint", meeting_point]
         return ["srun", *tasks, *agent, *self.trainer(run_dir)]

@@ -12,6 +12,8 @@ from dcpt.plan.mixtures.mixture_plan import MixturePlan
 def fitted_elsewhere(plan: MixturePlan, N: float, run: RunSpec) -> str:
     """What to say of a plan's losses beside a run of another size or length; empty for the same.
 
+    A plan from a table without sizes or tokens does not know whose losses it has.
+
     Parameters
     ----------
     plan : MixturePlan
@@ -21,6 +23,10 @@ def fitted_elsewhere(plan: MixturePlan, N: float, run: RunSpec) -> str:
     run : RunSpec
         The run.
     """
+    unknown = [what for what, known in (("size", plan.N), ("tokens", plan.D)) if known is None]
+    if unknown:
+        whose = f"the {' and '.join(unknown)} of the runs its losses are of"
+        return f"the plan does not know {whose}; what carries over is its shares"
     steps = run.schedule.steps
     other = []
     if plan.N is not None and not same_size(plan.N, N):

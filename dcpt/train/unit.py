@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,9 @@ def run(
     record = RunRecord.load(run_dir)
     if record is not None and record.status == "finished":
         return record
-    return Unit(run_dir, processor, report, stop).run()
+    while (record := Unit(run_dir, processor, report, stop).run()) is None:
+        gc.collect()  # of an attempt that is given up nothing is left, or two would have to fit into memory
+    return record
 
 
 class Unit:
@@ -126,14 +129,14 @@ class Unit:
         self.told = self.span = self.rate = 0.0  # training time and speed since the last row
         self.mark = self.progress.step
 
-    def run(self) -> RunRecord:
-        """Train to the end."""
+    def run(self) -> RunRecord | None:
+        """Train to the end; None when it has been set back to its start, to be set up anew."""
         try:
             self.begin()
             self.train(self.steps)
         except Diverged as error:
             if begin_again(self.run_dir, self.spec, self.journal, error):
-                return Unit(self.run_dir, self.processor, self.report, self.stop).run()
+                return None
             return self.finish("abandoned", str(error), self.progress.step)
         return self.finish("finished", self.journal.earlier_attempt, self.steps)
 
@@ -228,8 +231,7 @@ class Unit:
         self.progress, began = self._at(step), time.monotonic()
         # Nothing is trained on from the end of a run unless it says so.
         on = 0 < step < self.steps or (step > 0 and step in self.spec.keep)
-        optimizer = self.optimizer if on else None
-        checkpoint.save_checkpoint(self.run_dir, self.progress, self.network, optimizer)
+        checkpoint.save_checkpoint(self.run_dir, self.progress, self.network, self.optimizer if on else None)
         checkpoint.thin_out(self.run_dir, self.spec.keep, KEPT_WHILE_RUNNING)
         self.spacing.note(began)
 

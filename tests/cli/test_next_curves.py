@@ -66,6 +66,26 @@ def test_own_runs_are_told_apart_by_their_schedule(
     assert [law["side"] for law in limit.document["laws"]] == ["general"]
 
 
+def test_a_limit_that_no_share_keeps_names_the_nearest_that_can_be(
+    curves: Path, call: Callable[..., Any]
+) -> None:
+    answer = call(*_words(curves, "--keep", "general <= -60%"))
+    assert (answer.code, answer.out) == (4, "")
+    assert "keeps 'general <= -60%': the lowest predicted general loss" in answer.err
+    nearest = answer.err.split("the nearest that can be kept: '")[1].split("'")[0]
+    assert call(*_words(curves, "--keep", nearest)).code == 0
+
+
+def test_a_run_far_from_the_curves_is_said_to_be(curves: Path, call: Callable[..., Any]) -> None:
+    flags = ("--ask", "final-loss", "--json")
+    near = call(*_words(curves, *flags)).document["notes"]
+    distant = call(*(part.replace("N=100k", "N=1B") for part in _words(curves, *flags)))
+    assert distant.code == 0, distant.err
+    far = distant.document["notes"]
+    assert not any("outside the fitted curves" in note for note in near)
+    assert any("outside the fitted curves (N " in note for note in far)
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [

@@ -101,7 +101,7 @@ class Mirror:
         ended = (folder / "record.json").exists()
         through, attempt = self.through.get(name, -1), self.attempts.get(name, 0)
         tail = self.tails.setdefault(name, JournalTail(folder / "metrics.jsonl", through, attempt))
-        count = 0
+        count = last = 0
         for step, values in tail.read(ended):
             if tail.attempt != attempt:
                 attempt = tail.attempt
@@ -111,9 +111,7 @@ class Mirror:
             if name not in self.open:
                 self._open(name, folder, tail)
             self.open[name].log(step, values)
-            # Of this attempt: the journal may have told of the next one, of which nothing is shown yet.
-            self.through[name] = step
-            count += 1
+            count, last = count + 1, step
         # What holds one run at a time would close it anyway, and has then written all of it.
         if ended or self.tracker.at_once == 1:
             sink = self.open.pop(name, None)
@@ -122,8 +120,11 @@ class Mirror:
         if ended:
             self.ended.add(name)
             self.tails.pop(name)
-        if count and time.monotonic() - self._noted > NOTE_SECONDS:
-            self._write_note()
+        if count:
+            # Of the attempt noted beside it: the journal may tell of the next one already.
+            self.through[name] = last
+            if time.monotonic() - self._noted > NOTE_SECONDS:
+                self._write_note()
         return count
 
     def _open(self, name: str, folder: Path, tail: JournalTail) -> None:

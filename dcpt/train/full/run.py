@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections.abc import Callable
@@ -99,6 +100,9 @@ def run_full(
         group.wait()
     finally:
         full.saver.close()
+    # Two networks and their optimizers would have to fit into memory.
+    del full
+    gc.collect()
     return run_full(run_dir, options, processor, group, report, wish)
 
 

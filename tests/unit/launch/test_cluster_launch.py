@@ -138,7 +138,8 @@ def test_ray_holds_the_processes_of_a_run_in_one_actor(scene: Any) -> None:
     assert (outcome.finished, outcome.abandoned) == ([base], {target: "no such layer"})
 
 
-def test_over_several_machines_it_is_one_job(tmp_path: Path) -> None:
+def test_over_several_machines_it_is_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     seen: list[Place] = []
     settings = FullSettings(8, 2, "cuda", "bf16", micro_batch=4, recompute=True)
     over_processes(lambda place: seen.append(place), settings)(Place(tmp_path, None, "cuda", "bf16"))  # type: ignore[func-returns-value, arg-type]
@@ -151,6 +152,8 @@ def test_over_several_machines_it_is_one_job(tmp_path: Path) -> None:
     assert command.startswith("srun --nodes 2 --ntasks-per-node 1 --cpus-per-task 8 ")
     assert "--nnodes 2 --nproc-per-node 8 " in command
     assert "--rdzv-endpoint first:29400 -m dcpt.train full " in command
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "64")  # --option cpus-per-task=64
+    assert "--cpus-per-task 64 " in " ".join(settings.across(tmp_path / "runs" / "n7b", "first:29400"))
     with pytest.raises(ConfigError, match="a run over 2 machines") as refused:
         RayExecutor(place)
     assert "--executor slurm" in str(refused.value)

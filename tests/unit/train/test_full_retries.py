@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,9 @@ from tiny_sweep import TinySweep, read_rows
 
 from dcpt.core.run_record import RunRecord
 from dcpt.train.failure import refuse_divergence
+from dcpt.train.full import run as full_run
 from dcpt.train.full import store
+from dcpt.train.full.assemble import assemble
 from dcpt.train.full.command import train_full
 from dcpt.train.full.options import FullOptions
 from dcpt.train.full.run import FullRun
@@ -42,11 +45,21 @@ def test_nothing_of_the_order_that_was_given_up_is_gone_on_from(
         time.sleep(0.5)
         write(*arguments)
 
+    made: list[weakref.ref[Any]] = []
+
+    def one_at_a_time(*places: Any) -> Any:
+        assert not any(network() for network in made), "two networks at a time"
+        assembly = assemble(*places)
+        made.append(weakref.ref(assembly.network))
+        return assembly
+
+    monkeypatch.setattr(full_run, "assemble", one_at_a_time)
     monkeypatch.setattr(FullRun, "_after_step", fail)
     monkeypatch.setattr(store, "write_state", slowly)
     events: list[dict[str, Any]] = []
     assert train_full(folder, FullOptions("cpu"), None, events.append) == 0
     assert [event["step"] for event in events if event["event"] == "started"] == [0, 0]
+    assert len(made) == 2
     record = RunRecord.load(folder)
     assert record is not None
     assert record.status == "finished"

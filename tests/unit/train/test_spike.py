@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from tiny_sweep import TinySweep, read_rows
 
 from dcpt.core.run_record import RunRecord
 from dcpt.core.run_spec import RunSpec
+from dcpt.train import unit
 from dcpt.train.journal import LOG_EVERY, Journal
 from dcpt.train.objective import Objective
 from dcpt.train.processor import Processor
 from dcpt.train.spike import LEAST, PATIENCE, SHIFT, Spike, SpikeWatch, with_data_order
+from dcpt.train.start import start_network
 from dcpt.train.unit import run
 
 STEPS = LOG_EVERY * (LEAST + PATIENCE + 3)
@@ -101,10 +104,22 @@ def test_a_spike_abandons_the_run_and_says_when(sweep: TinySweep, processor: Pro
 
 
 @pytest.mark.usefixtures("spiky")
-def test_one_retry_meets_other_data_and_is_recorded(sweep: TinySweep, processor: Processor) -> None:
+def test_one_retry_meets_other_data_and_is_recorded(
+    sweep: TinySweep, processor: Processor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = spec_of(sweep, "retry")
     folder = sweep.place(spec)
+    made: list[weakref.ref[Any]] = []
+
+    def start(*places: Any) -> Any:
+        assert not any(network() for network in made), "two networks at a time"
+        network = start_network(*places)
+        made.append(weakref.ref(network))
+        return network
+
+    monkeypatch.setattr(unit, "start_network", start)
     record = run(folder, processor)
+    assert len(made) == 2
     assert record.status == "finished"
     assert record.reason.startswith("trained anew with its data in another order: diverged: the training")
     assert [row["shift"] for row in read_rows(folder, "retry")] == [SHIFT]

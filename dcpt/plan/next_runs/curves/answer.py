@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from dcpt.core.errors import ConfigError
+from dcpt.core.errors import ConfigError, PlanError
 from dcpt.core.symbols import GENERAL
 from dcpt.fit.loss_curves.curve_fit import CurveFit
 from dcpt.plan.limit import Limit
@@ -102,6 +102,8 @@ def share_under(limit: Limit, setting: Setting, shares: Sequence[float] = SHARES
     ------
     ConfigError
         When the limit is on another loss.
+    PlanError
+        From the solver, when the point fit keeps the limit at no share.
     """
     if limit.eval_set != GENERAL:
         raise ConfigError(f"keep: got a limit on {limit.eval_set!r}; curves answer one on {GENERAL!r}.")
@@ -119,6 +121,15 @@ def share_under(limit: Limit, setting: Setting, shares: Sequence[float] = SHARES
             bases = np.empty(0) if start.draws is None else start.draws[:, 0]
         else:
             base, bases = measured or 0.0, np.full(len(draws), measured or 0.0)
+        least = int(np.argmin(found.mean))
+        if found.mean[least] > limit.ceiling(base):
+            raise PlanError(
+                f"next runs: no domain share from {grid[0]:g} to {grid[-1]:g} keeps '{limit}': the lowest "
+                f"predicted general loss is {found.mean[least]:.4f}, at r = {grid[least]:.2f}, and the limit "
+                f"allows {limit.ceiling(base):.4f}.",
+                hint="the nearest that can be kept: "
+                f"'{limit.admitting(float(found.mean[least]), None if limit.kind == 'ceiling' else base)}'",
+            )
         point = _kept(grid, found.mean[None] - limit.ceiling(base))
         over = draws - np.array([limit.ceiling(float(one)) for one in bases])[:, None]
         return Solved(float(point[0]), _kept(grid, over), None, bool(grid[0] < point[0] < grid[-1]))
