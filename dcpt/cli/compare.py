@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dcpt.cli import show
 from dcpt.cli.launch_plan import mixture_plan_of
+
+if TYPE_CHECKING:
+    from dcpt.core.loss_table import LossTable
+    from dcpt.launch.live import LiveCheck
 
 
 def compare(
@@ -24,7 +28,6 @@ def compare(
     from dcpt.core.loss_table import LossTable
     from dcpt.fit.fit_file import load_fits
     from dcpt.launch.compare import compare as hold_against
-    from dcpt.launch.live import load_checks
     from dcpt.plan.plan import Plan
 
     mixture = mixture_plan_of(plan)
@@ -34,7 +37,8 @@ def compare(
     folder = plan if plan.is_dir() else plan.parent
     planned, fitted = Plan.load(plan), load_fits(fits or folder)
     table = LossTable.read(measured or folder / LAUNCHED)
-    comparison = hold_against(planned, table, fitted, load_checks(folder) if measured is None else ())
+    table, live = _own(table, folder, planned.fingerprint) if measured is None else (table, ())
+    comparison = hold_against(planned, table, fitted, live)
     path = comparison.save(folder / "compare.json")
     if json:
         show.document("compare", {"path": str(path), "rows": comparison.table().to_dict("records")})
@@ -43,23 +47,32 @@ def compare(
         show.say(f"written: {path}")
 
 
+def _own(table: LossTable, folder: Path, plan: str) -> tuple[LossTable, tuple[LiveCheck, ...]]:
+    """The launched runs of a plan, and what their live check saw."""
+    from dcpt.launch.launched_file import launched_for
+    from dcpt.launch.live import load_checks
+
+    own, note = launched_for(table, folder, plan)
+    if note:
+        show.say(f"note: {note}")
+    names = set(own.frame["run_id"])
+    return own, tuple(check for check in load_checks(folder) if check.run_id in names)
+
+
 def _compare_mixture(plan: Path, measured: Path | None, fits: Path | None, json: bool) -> None:
     from dcpt.cli.launch import LAUNCHED
     from dcpt.cli.mixture_fit import FILE
     from dcpt.fit.mixtures import load_mixtures
-    from dcpt.launch.live import load_checks
     from dcpt.launch.mixture_compare import FILE_NAME, compare_mixture, read_launched
+    from dcpt.launch.mixture_fitted import plan_fingerprint
     from dcpt.plan.mixtures.mixture_plan_file import read_mixture_plan
 
     folder = plan.parent
     fit = fits or folder
-    live = load_checks(folder) if measured is None else ()
-    comparison = compare_mixture(
-        read_mixture_plan(plan),
-        read_launched(measured or folder / LAUNCHED),
-        load_mixtures(fit / FILE if fit.is_dir() else fit),
-        live,
-    )
+    planned, fitted = read_mixture_plan(plan), load_mixtures(fit / FILE if fit.is_dir() else fit)
+    table = read_launched(measured or folder / LAUNCHED)
+    table, live = _own(table, folder, plan_fingerprint(planned)) if measured is None else (table, ())
+    comparison = compare_mixture(planned, table, fitted, live)
     path = comparison.save(folder / FILE_NAME)
     if json:
         rows, shares = comparison.table(), comparison.shares

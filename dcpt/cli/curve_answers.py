@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dcpt.cli.curve_asking import Answer, Question, loss_with_ends
 from dcpt.cli.curve_sweeps import anneal_share, final_loss, peak, potential, replay, rewarm
 from dcpt.core.errors import ConfigError
-from dcpt.core.quantity import parse_quantity
+from dcpt.core.quantity import parse_share
 
 if TYPE_CHECKING:
     from dcpt.plan.schedule.caveat import ScheduleCaveat
@@ -265,15 +265,26 @@ def check_flags(
                 hint = f"a balance compares several weights: pass --values {weight:g}"
             raise ConfigError(f"{flag} means nothing for the question {ask}; drop it.", hint=hint)
     if values is not None and ask in OF_SHARES:
-        _check_shares(ask, values)
+        shares_as_numbers(ask, values)
 
 
-def _check_shares(ask: str, values: str) -> None:
+def shares_as_numbers(ask: str, values: str | None) -> str | None:
+    """`values` with shares in per cent written as numbers, for questions that compare shares.
+
+    Raises
+    ------
+    ConfigError
+        When one is no share.
+    """
+    if values is None or ask not in OF_SHARES:
+        return values
+    found = []
     for text in filter(None, map(str.strip, values.split(","))):
-        percent = text.endswith("%")
-        number = parse_quantity(text.removesuffix("%"), "--values")
-        if percent or not 0 <= number <= 1:
+        number = parse_share(text, "--values")
+        if not 0 <= number <= 1:
             raise ConfigError(
                 f"--values {values}: got {text}; {ask} compares {OF_SHARES[ask]}, numbers in [0, 1].",
-                hint=f"write {number / 100:g} for {number:g} %" if percent or 1 < number <= 100 else None,
+                hint=f"write {number / 100:g} for {number:g} %" if 1 < number <= 100 else None,
             )
+        found.append(f"{number:.12g}")
+    return ",".join(found)

@@ -70,7 +70,7 @@ def plan_schedule(
     force, strict, json : bool
         As everywhere.
     """
-    from dcpt.cli.curve_answers import QUESTIONS, check_flags
+    from dcpt.cli.curve_answers import QUESTIONS, check_flags, shares_as_numbers
     from dcpt.cli.curve_question import asked_of, open_curves
     from dcpt.cli.options import fresh
     from dcpt.core.errors import EXIT_DOUBTFUL
@@ -91,8 +91,12 @@ def plan_schedule(
         fresh(name, force)
     fits = open_curves(path)
     chosen = _chosen(fits, law)
-    asked = asked_of(fits, list(chosen.values()), schedule, base_schedule, [at] if at else [])
-    question = _question(chosen, asked, weight, from_start, values, longest, floor, level)
+    asked = asked_of(
+        fits, list(chosen.values()), schedule, base_schedule, [at] if at else [], ask == "replay"
+    )
+    question = _question(
+        chosen, asked, weight, from_start, shares_as_numbers(ask, values), longest, floor, level
+    )
     answer = QUESTIONS[ask](question)
     caveats = (*answer.caveats, *_beyond(question, answer), *_other_bases(fits, question, answer))
     answer = replace(answer, caveats=caveats)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from dcpt.plan.schedule.setting import Setting
 
 
+_ANY_SHARE = 0.5
+"""Stands in for the share of a run whose share is asked; no answer depends on it."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A run to be predicted.
@@ -71,7 +75,12 @@ class Asked:
 
 
 def asked_of(
-    fits: CurveFits, used: Sequence[CurveFit], schedule: str, base_schedule: str | None, at: list[str]
+    fits: CurveFits,
+    used: Sequence[CurveFit],
+    schedule: str,
+    base_schedule: str | None,
+    at: list[str],
+    open_share: bool = False,
 ) -> Asked:
     """What the flags ask of some fits; without a base schedule, that of the fitted curves.
 
@@ -83,6 +92,8 @@ def asked_of(
         Those of them that are asked.
     schedule, base_schedule, at
         The flags.
+    open_share : bool
+        Whether the question finds the domain share itself, so that none need be given.
 
     Raises
     ------
@@ -93,7 +104,10 @@ def asked_of(
 
     from dcpt.cli.curve_bases import BASE_CONSTANTS, base_constants
 
-    asked = _run_of(fits, used, schedule, base_schedule, _constants(at))
+    told = _constants(at)
+    if open_share:
+        told.setdefault("r", _ANY_SHARE)
+    asked = _run_of(fits, used, schedule, base_schedule, told)
     reads = {name for fit in used for name in fit.law.needs}
     allowed = ["r", "N", *(BASE_CONSTANTS if reads & set(BASE_CONSTANTS) else ())]
     allowed += sorted(reads - {"s", *allowed})

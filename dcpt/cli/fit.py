@@ -11,6 +11,7 @@ rows longer than the header; a column twice     3     refused: columns would mov
 JSON lines with nested keys or a key twice      3     line and key; write one flat key per value
 JSON lines whose last line is torn              0     left out, and said
 an empty cell or NaN in a column that is read   3     first row, and the --where that leaves such rows out
+a base (D = 0) whose ratio is empty             0     it has seen no mixture: r = 0
 a loss that is infinite, zero or negative       3     row and value
 text among numbers, 7B, 1,000, dates, yes/no    3     row and cell
 an integer beyond the range of a float          3     "not a finite number"
@@ -167,6 +168,7 @@ def fit(
         choose_laws,
         columns_to_keep,
         fit_each,
+        laws_not_first,
         rank_named,
         sets_to_fit,
         wanted_laws,
@@ -264,10 +266,13 @@ def fit(
         replace(fits, provenance=provenance_of(table, given)).save(output)
         note_table(output, table, given.table, given.reading)
     rest: dict[str, Any] = {"table": given.to_dict(), "notes": [*given.notes, *filter(None, [unranked])]}
+    rest["not_first"] = laws_not_first(fits)
     if tournament is not None:
         rest["tournament"] = tournament.to_dict()
     ranked = "" if tournament is None else tournament.summary()
     print_fits(fits, seconds, path, rest, json, ranked, verbose)
+    for why in () if json else rest["not_first"].values():
+        show.say(f"note: {why}")
     if strict:
         check_doubts(fits, given.notes)
 

@@ -195,6 +195,14 @@ def fit_each(
     return FitSet(tuple(fits), reasons), seconds
 
 
+def laws_not_first(fits: FitSet) -> dict[str, str]:
+    """Why predictions and plans take another law than the ranking's first, by evaluation set."""
+    from dcpt.fit.chosen_law import why_not_first
+
+    found = {name: why_not_first(fits, name) for name in fits.eval_sets}
+    return {name: why for name, why in found.items() if why}
+
+
 def _fitted(law: Law, table: LossTable, eval_set: str, options: Mapping[str, Any]) -> LawFit:
     from dcpt.fit.fit import fit_law
 

@@ -60,7 +60,8 @@ def launch(
     from dcpt.core.errors import ConfigError
     from dcpt.launch.full_settings import FullSettings
     from dcpt.launch.launch import lay_out, run_launch
-    from dcpt.launch.live import live_sentences, read_checks, save_checks
+    from dcpt.launch.launched_file import add_launched, read_earlier
+    from dcpt.launch.live import add_checks, live_sentences, read_checks
     from dcpt.launch.speed import speed_sentences
     from dcpt.sweep.prepare import prepare
     from dcpt.sweep.price import refuse_above_limit
@@ -93,6 +94,7 @@ def launch(
         if json:
             show.document("launch", {"dry_run": True, "launch": as_json})
         return
+    read_earlier(folder / LAUNCHED)  # a damaged table is refused before anything is trained
     # Written first: a launch that is stopped says what it was.
     spec.save(folder / "launch.json")
     full = FullSettings(procs, nodes, device, precision, micro_batch, recompute, compile_layers)
@@ -103,11 +105,11 @@ def launch(
     spread = full if full.asked and (nodes == 1 or cluster is not None) else None
     with mirror.mirrored(ready.sweep, mirror_to), Progress(ready.work, {}, finished, executor) as progress:
         table = run_launch(ready, slots, device, Talk(progress), precision, spread, cluster)
-    path = table.write(folder / LAUNCHED)
     names = [run.run_id for run in spec.runs]
+    path = add_launched(folder / LAUNCHED, table, ready.plan_hash, names)
     checks = read_checks(ready.sweep.root, names)
     if checks:
-        save_checks(folder, checks)
+        add_checks(folder, checks)
     if json:
         live = {"checked": len(checks), "outside": sum(not check.inside for check in checks)}
         show.document("launch", {"dry_run": False, "losses": str(path), "launch": as_json, "live": live})

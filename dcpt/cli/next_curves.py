@@ -74,6 +74,7 @@ def next_for_curves(
     json : bool
         Print one document.
     """
+    from dcpt.cli.curve_answers import shares_as_numbers
     from dcpt.cli.curve_question import asked_of, open_curves
     from dcpt.core.symbols import DOMAIN, GENERAL
     from dcpt.plan.next_runs.curves.advise import advise_curves
@@ -86,8 +87,10 @@ def next_for_curves(
     chosen = _chosen(fits, law)
     if keep:
         chosen = {side: fit for side, fit in chosen.items() if side == GENERAL}
-    asked = asked_of(fits, list(chosen.values()), schedule, base_schedule, [at] if at else [])
+    open_share = bool(keep) or ask in (None, "replay")
+    asked = asked_of(fits, list(chosen.values()), schedule, base_schedule, [at] if at else [], open_share)
     setting = asked.setting(list(chosen.values()))
+    values = shares_as_numbers(ask or "replay", values)
     answer, solve = _question(chosen, setting, ask, keep, weight, from_start, values)
     rows, curves, notes = _curves(fits, chosen, losses)
     named = rows.frame[rows.frame["schedule"] != ""]

@@ -253,6 +253,12 @@ def plan(
             from dcpt.plan.plan_tables import front_lines
 
             show.result("\n" + "\n".join(front_lines(answer)))
+        if law is None:
+            from dcpt.fit.chosen_law import why_not_first
+
+            for used in answer.laws.values():
+                for why in filter(None, [why_not_first(fitted, used.eval_set, asked.D, used.name)]):
+                    show.say(f"note: {why}")
         show.say(f"written: {path}")
     if strict and (answer.verdict != "supported" or answer.outside):
         why = f"the verdict is {answer.verdict!r}"

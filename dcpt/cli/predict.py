@@ -19,7 +19,10 @@ def predict(
     fits: Annotated[Path, typer.Argument(help="Fits: a folder, or the fit.json in it.")],
     at: Annotated[
         list[str] | None,
-        typer.Option(help="Point, repeatable: N=7B,D=20B,r=0.3 and what else the law takes, such as L0=3.1."),
+        typer.Option(
+            help="Point, repeatable: N=7B,D=20B,r=0.3 and what else the law takes, such as L0=3.1. Of a fit "
+            "of many corpora their shares: code=50%,wiki=0.5."
+        ),
     ] = None,
     law: Annotated[
         str | None, typer.Option(help="Law (default: the one that errs least on the largest size held out).")
@@ -38,13 +41,23 @@ def predict(
 ) -> None:
     """Predict losses, with intervals for the mean and for a measurement, and say where that extrapolates.
 
-    With --schedule, predict along a run from fits of loss curves.
+    With --schedule, predict along a run from fits of loss curves. Of a fit of many corpora (mixture.json),
+    predict the losses of a mixture.
     """
-    from dcpt.cli.curve_options import refuse_only_curves, refuse_without
+    from dcpt.cli.curve_options import refuse_beside, refuse_only_curves, refuse_without
+    from dcpt.cli.mixture_plan import mixture_fit_of
     from dcpt.core.errors import EXIT_DOUBTFUL, ConfigError
     from dcpt.fit.chosen_law import why_chosen
     from dcpt.fit.fit_file import load_fits
 
+    mixture = mixture_fit_of(fits)
+    if mixture is not None:
+        from dcpt.cli.mixture_predict import predict_mixtures
+
+        other = {"--law": law, "--schedule": schedule, "--base-schedule": base_schedule, "--steps": steps}
+        refuse_beside("a mixture of many corpora", other | {"--figure": figure})
+        predict_mixtures(mixture, at or (), eval_set or (), level, strict, json)
+        return
     if schedule is not None:
         from dcpt.cli.curve_figure import check_figure
         from dcpt.cli.curve_predict import predict_curves

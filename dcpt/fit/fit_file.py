@@ -16,10 +16,10 @@ from dcpt import __version__
 from dcpt.core import files
 from dcpt.core.errors import ConfigError, DataError
 from dcpt.core.symbols import ROLES
+from dcpt.fit.choose_law import Choice, choose_law
 from dcpt.fit.fit_json import check_fields, reading
 from dcpt.fit.law_fit import LawFit
 from dcpt.fit.law_fit_json import AGAIN
-from dcpt.fit.score import LARGEST_D, LARGEST_N
 
 SCHEMA_VERSION = 2
 FILE_NAME = "fit.json"
@@ -96,7 +96,7 @@ class FitSet:
         law : str, optional
             The law; by default, of those that see the mixture (of all, where none does), the one with the
             lowest error on the largest size held out, or in sample where no hold-out was scored. A law
-            that the design does not identify stands back.
+            that the design does not identify stands back: see `choice`.
         D : float, optional
             Tokens of the target: the error on the largest tokens held out counts beside that on the
             largest size where it has more than were fitted.
@@ -106,6 +106,23 @@ class FitSet:
         ConfigError
             When no fit is of that side, or they are of several metrics, whose errors do not compare.
         """
+        wanted = self._of_side(role)
+        if law is not None:
+            return self.get(law, wanted[0].eval_set)
+        return choose_law(wanted, D).taken
+
+    def choice(self, role: str, D: float | None = None) -> Choice:
+        """What `best` takes without a law named, by which errors, and which laws give way to it.
+
+        Raises
+        ------
+        ConfigError
+            As `best` does.
+        """
+        return choose_law(self._of_side(role), D)
+
+    def _of_side(self, role: str) -> list[LawFit]:
+        """Fits of one side or evaluation set, all of one metric."""
         wanted = [fit for fit in self.fits if fit.eval_set == role]
         if not wanted and role in ROLES:
             sides = [fit.eval_set for fit in self.fits if fit.role == role]
@@ -119,17 +136,7 @@ class FitSet:
         if not wanted:
             raise ConfigError(f"fits: nothing is fitted on {role!r}; there are {', '.join(self.eval_sets)}.")
         _one_metric(wanted)
-        if law is not None:
-            return self.get(law, wanted[0].eval_set)
-        wanted = [fit for fit in wanted if fit.law.sees_mixture] or wanted
-        wanted = [fit for fit in wanted if all(doubt.kind != "rank" for doubt in fit.warnings)] or wanted
-        kinds = [LARGEST_N]
-        if D is not None and max(fit.ranges["D"][1] for fit in wanted) < D:
-            kinds.append(LARGEST_D)
-        scored = [fit for fit in wanted if all(fit.holdout(kind) for kind in kinds)]
-        if not scored:
-            return min(wanted, key=lambda fit: fit.mae)
-        return min(scored, key=lambda fit: sum(fit.holdout(kind)[0].mae for kind in kinds))
+        return wanted
 
     def holdout_frame(self) -> pd.DataFrame:
         """Hold-out errors of laws and baselines, one row each: eval_set, metric, unit, kind, level, ..."""

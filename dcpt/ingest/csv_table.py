@@ -13,6 +13,7 @@ import pandas as pd
 from dcpt.core.errors import DataError, DoubtWarning
 from dcpt.core.loss_table import COLUMNS, REQUIRED, RUN, SCHEDULES, LossTable
 from dcpt.core.table_file import read_frame
+from dcpt.ingest.base_rows import fill_bases, hint_of_ratio
 from dcpt.ingest.drop_report import DropReport
 from dcpt.ingest.perplexities import perplexities
 from dcpt.ingest.pooled_sets import sets_pooled
@@ -36,6 +37,8 @@ def read_csv(
     source: str = "",
 ) -> tuple[LossTable, DropReport]:
     """Import a table of losses; rows with empty cells and repeats are dropped, and counted.
+
+    A row with D = 0 and an empty ratio is a base, which has seen no mixture: r = 0.
 
     Parameters
     ----------
@@ -191,11 +194,15 @@ def _full_rows(
         if empty.all() and name in ("r", "eval_set", RUN) and len(frame):
             frame = frame.drop(columns=name)  # a column of nothing is none
             continue
+        every = int(empty.sum())
+        if name == "r":
+            frame, empty = fill_bases(frame, empty)
         if strict and empty.any():
             first, own = frame.index[empty.to_numpy()][0], mapped.get(name, name)
+            hint = f"if such rows are to be left out, say so: --where '{own}!='"
             raise DataError(
                 f"{path} row {first}: {name} is empty (in {int(empty.sum())} of {len(frame)} rows).",
-                hint=f"if such rows are to be left out, say so: --where '{own}!='",
+                hint=hint_of_ratio(own, every > int(empty.sum())) if name == "r" else hint,
             )
         frame = _drop(frame, empty, f"{name} is empty", dropped)
     return frame if strict else _drop(frame, frame.duplicated(), "repeats another row", dropped)

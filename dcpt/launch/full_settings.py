@@ -108,7 +108,9 @@ class FullSettings:
         rest = shlex.join(self.trainer(run_dir))
         agent = f"torchrun --nnodes {self.nodes} {' '.join(self._agent())} {meeting}"
         first = '"$(scontrol show hostnames $SLURM_JOB_NODELIST | head -n 1)":29400'
-        slurm = f"srun --nodes {self.nodes} --ntasks-per-node 1 {agent} {first} {rest}"
+        # As in `across`: without it a task may get one core.
+        cores = f"--cpus-per-task ${{SLURM_CPUS_PER_TASK:-{self.procs}}}"
+        slurm = f"srun --nodes {self.nodes} --ntasks-per-node 1 {cores} {agent} {first} {rest}"
         return [f"{settings} {agent} FIRST_MACHINE:29400 {rest}", f"{settings} {slurm}"]
 
     def _agent(self) -> list[str]:

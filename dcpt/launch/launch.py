@@ -76,6 +76,14 @@ class Launch:
         return sum(flops for name, flops in self.work.items() if name not in done)
 
     @property
+    def plan_hash(self) -> str:
+        """Hash of the plan, by which its runs are told from those of others."""
+        if self.mixture is not None:
+            return plan_fingerprint(self.mixture)
+        assert self.plan is not None
+        return self.plan.fingerprint
+
+    @property
     def hardware(self) -> Hardware:
         """What the cost is in hours of."""
         return get_hardware(self.sweep.spec.hardware)

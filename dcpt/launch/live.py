@@ -52,6 +52,18 @@ def save_checks(folder: Path, checks: Sequence[LiveCheck]) -> Path:
     return files.write_json(folder / FILE_NAME, document)
 
 
+def add_checks(folder: Path, checks: Sequence[LiveCheck]) -> Path:
+    """Add the checks of some runs to ``live.json``, in place of their earlier ones.
+
+    Raises
+    ------
+    DataError
+        When the file that is there is damaged.
+    """
+    names = {check.run_id for check in checks}
+    return save_checks(folder, [*(old for old in load_checks(folder) if old.run_id not in names), *checks])
+
+
 def load_checks(folder: Path) -> tuple[LiveCheck, ...]:
     """Read ``live.json``; nothing where it is absent.
 

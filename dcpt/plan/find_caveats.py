@@ -123,7 +123,7 @@ def _of_the_answer(objective: Objective, answer: Answered, evidence: Mapping[str
                 Caveat(
                     "wide_interval",
                     "open" if width > WIDE * tested else "doubt",
-                    f"The {100 * objective.level:.0f} % interval of r* ({interval[0]:.2f} to "
+                    f"The {100 * objective.level:g} % interval of r* ({interval[0]:.2f} to "
                     f"{interval[1]:.2f}) covers {100 * width / tested:.0f} % of the range of ratios "
                     "that was tested.",
                 )

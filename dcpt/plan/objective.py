@@ -169,7 +169,10 @@ class Objective(Asked):
         for name in ("r_min", "r_max", "r_now"):
             share = getattr(self, name)
             if share is not None and not 0 < share < 1:
-                raise ValueError(f"{name} is {share}; wanted a domain share between 0 and 1")
+                raise ValueError(
+                    f"{name} is {share}; wanted a domain share between 0 and 1, the ends left out: "
+                    "laws of the mixture do not reach them (0.99 is nearly no replay)"
+                )
         if self.r_min is not None and self.r_max is not None and self.r_min >= self.r_max:
             raise ValueError(f"r_min is {self.r_min} and r_max {self.r_max}; wanted r_min below r_max")
         if not 0 < self.level < 1:

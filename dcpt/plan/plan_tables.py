@@ -35,7 +35,7 @@ def front_rows(plan: Plan, count: int = FRONT_ROWS) -> pd.DataFrame:
 def front_lines(plan: Plan) -> Iterator[str]:
     """The Pareto front with its band, from the lowest domain loss on."""
     rows = front_rows(plan)
-    level = f"{100 * plan.objective.level:.0f} %"
+    level = f"{100 * plan.objective.level:g} %"
     if not len(rows):
         yield "The plan holds no front; make it again."
         return

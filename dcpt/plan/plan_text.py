@@ -60,7 +60,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def _answer(plan: Plan) -> Iterator[str]:
-    level = f"{100 * plan.objective.level:.0f} %"
+    level = f"{100 * plan.objective.level:g} %"
     interval = "" if plan.r_lo is None else f"  {level} interval {plan.r_lo:.3f} to {plan.r_hi:.3f}"
     yield _row("r*", f"{plan.r:.3f}{interval}, replay {plan.replay:.3f}")
     for name, value, asked in (("N*", plan.N, plan.objective.N), ("D*", plan.D, plan.objective.D)):

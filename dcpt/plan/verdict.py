@@ -48,7 +48,7 @@ def verdict_line(verdict: Verdict, caveats: Sequence[Caveat], supported: str, be
             return "Do not change your mix on this evidence."
         start = "Do not change your mix on this evidence"
         if same[0].kind == "baseline_not_told_apart":
-            start = "No reason to leave a mix that is as good"
+            start = "No reason to leave a mix that may be as good"
         return f"{start}: {_within(same[0].message)}."
     weight = "doubt" if verdict == "doubtful" else "open"
     reasons = [item for item in caveats if item.weight == weight]

@@ -50,7 +50,8 @@ def read_ratios(values: Sequence[str] | None, searched: tuple[float, float]) -> 
     grid = np.array([parse_share(value, "--values") for value in values])
     if not ((grid > 0) & (grid < 1)).all():
         raise ConfigError(
-            f"what if: r = {grid[(grid <= 0) | (grid >= 1)][0]:g}; wanted shares between 0 and 1."
+            f"what if: r = {grid[(grid <= 0) | (grid >= 1)][0]:g}; wanted shares between 0 and 1, "
+            "the ends left out."
         )
     return grid
 

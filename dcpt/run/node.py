@@ -142,9 +142,10 @@ class Node:
         return all([lease.beat() for lease in self.leases.values()])
 
     def _tell(self, event: Event) -> None:
-        self.events.write(event)
+        # The run is free before anyone hears of its end, who may give it to another.
         if event["event"] in ENDS:
             self._let_go(str(event.get("run_id")), event["event"] == "finished")
+        self.events.write(event)
 
     def _let_go(self, name: str, over: bool = False) -> None:
         if (lease := self.leases.pop(name, None)) is not None:

@@ -28,6 +28,11 @@ COMMAND_SECONDS = 60.0
 ARRAY_TASKS = 500
 """Tasks of an array at most; Slurm's MaxArraySize is 1001 where nobody has set it."""
 
+_NO_CLUSTER = ("configuration source", "fetch config", "slurm.conf")
+"""What Slurm's commands say where they are installed and no cluster is."""
+
+_OTHERS = "run dcpt on a machine that jobs are submitted from, or take --executor local or ray"
+
 _AWAY = ("contact slurm controller", "timed out", "temporarily", "connection refused", "socket")
 
 
@@ -69,7 +74,7 @@ class SlurmExecutor:
             if shutil.which(command) is None:
                 raise ConfigError(
                     f"executor slurm: {command} is not on this machine.",
-                    hint="run dcpt where jobs are submitted from, or take --executor local",
+                    hint=_OTHERS,
                 )
         self.folder = place.root.resolve() / "slurm"
         self.name = f"dcpt-{files.content_hash(str(place.root.resolve()), 8)}"
@@ -146,9 +151,17 @@ class SlurmExecutor:
                 words = (done.stderr or done.stdout).strip()
                 if any(part in words.lower() for part in _AWAY):
                     return  # it will be asked again
+                if any(part in words.lower() for part in _NO_CLUSTER):
+                    last = words.splitlines()[-1].removeprefix("sbatch: ").strip()
+                    raise ConfigError(
+                        "executor slurm: this machine belongs to no Slurm cluster; sbatch is installed and "
+                        f"finds no configuration ({last}).",
+                        hint=_OTHERS,
+                    )
                 said = "; ".join(line.removeprefix("sbatch: error: ").strip() for line in words.splitlines())
                 raise ConfigError(
-                    f"sbatch refused {self.name}: {said}", hint="--option sets sbatch's options"
+                    f"sbatch refused {self.name}: {said}",
+                    hint="--option partition=gpu sets an option of sbatch; any long one can be set",
                 )
             del self.new[: len(groups)]
             self._asked = time.monotonic()

@@ -110,6 +110,21 @@ MixtureSettings = Annotated[
 """``cpt.mixtures``: a list of mixtures, or a design."""
 
 
-def without_tags(message: str) -> str:
-    """An error's path as the file has it: pydantic puts the form of `MixtureSettings` into it."""
-    return message.replace("cpt.mixtures.list", "cpt.mixtures").replace("cpt.mixtures.design", "cpt.mixtures")
+EXAMPLE = """a design of 12 mixtures, or mixtures as they are:
+    mixtures: {kind: sobol-simplex, count: 12, bounds: {law: [0.2, 0.8]}}
+    mixtures: [proportional, {wiki: 0.6, law: 0.4}]"""
+"""What ``cpt.mixtures`` may look like, law and wiki being corpora."""
+
+
+def without_tags(error: ConfigError) -> ConfigError:
+    """The error with paths as the file has them, into which pydantic puts the form of `MixtureSettings`.
+
+    A key that a design does not have is answered with those it has.
+    """
+    message, hint = error.message, error.hint
+    for form in ("list", "design"):
+        message = message.replace(f"cpt.mixtures.{form}", "cpt.mixtures")
+    if "unknown key 'cpt.mixtures." in message:
+        keys = f"its keys are {', '.join(MixtureDesign.model_fields)}; {EXAMPLE}"
+        hint = f"{hint} {keys}" if hint else keys
+    return ConfigError(message, hint)

@@ -175,6 +175,12 @@ def optimizer_of(
     """
     if options.mer is None or every is None:
         return replace(plain, tilt=options.tilt)
+    if every > steps:
+        raise ConfigError(
+            f"cpt.mer: every_tokens comes to {every} steps, more than the {steps} of a budget: its weights "
+            "would never be interpolated.",
+            "proxies are short: give a smaller every_tokens that divides every budget, the shortest too",
+        )
     if every < 1 or steps % every:
         raise ConfigError(
             f"cpt.mer: every_tokens comes to {every} steps and a budget to {steps}; wanted a multiple.",

@@ -215,4 +215,4 @@ def read_sweep(path: Path | str) -> SweepSpec:
     try:
         return validate(SweepSpec, read_yaml(path), str(path))
     except ConfigError as error:
-        raise ConfigError(without_tags(error.message), error.hint) from None
+        raise without_tags(error) from None

@@ -142,6 +142,9 @@ def test_every_question_is_one_command(ask: Callable[..., Any], world: ModuleTyp
     # More general text is better for the general loss, less of it for the domain loss.
     replay = ask("replay", "--weight", "1")
     assert replay["best"] == max(row["replay"] for row in replay["rows"])
+    # The share is what is asked: none need be given, and it may be in per cent.
+    few = ask("replay", "--weight", "1", "--values", "10%,0.4")
+    assert [row["replay"] for row in few["rows"]] == [0.1, 0.4]
     replay = ask("replay", "--weight", "0")
     assert replay["best"] == min(row["replay"] for row in replay["rows"])
     assert ask("turning-length", "--longest", "5k")["longest"] == 5000

@@ -354,3 +354,27 @@ def test_a_real_table(shared: Path, folder: Path, call: Callable[..., Any]) -> N
     document = call("fit", str(path), "--law", "chinchilla", *words, *chosen, *QUICK).document
     assert document["rows"] == document["runs"] > 20
     assert document["r2"] > 0.95
+
+
+def test_bases_may_leave_the_ratio_empty_and_a_law_that_gives_way_is_named(
+    folder: Path, call: Callable[..., Any]
+) -> None:
+    """Where the mixture changes nothing the law without it errs least; who asks for ratios is told."""
+    frame = pd.concat([points(seed, 0.01).assign(mix=mix) for seed, mix in enumerate((0.2, 0.5, 0.8))])
+    bases = points().drop_duplicates("params").assign(tokens=0, loss=4.0, mix=np.nan)
+    pd.concat([bases, frame]).to_csv("a.csv", index=False)
+    laws = ("--map", "r=mix", "--law", "d-cpt", "--law", "chinchilla", "--bootstrap", "0")
+    answer = call("fit", "a.csv", *MAP, *laws, "-o", "fits/a")
+    assert answer.code == 0, answer.err
+    said = "note: d-cpt is taken for general: of the laws that may be taken it has the least error"
+    assert said in answer.err
+    assert "Less error has chinchilla (" in answer.err
+    assert "but it does not see the mixture" in answer.err
+    predicted = call("predict", "fits/a", "--at", "N=1B,D=2B,r=0.5", "--json").document
+    assert predicted["predictions"][0]["law"] == "d-cpt"
+    assert predicted["chosen"]["general"] in answer.err
+    frame.assign(mix=frame["mix"].where(frame["mix"] > 0.2)).to_csv("a.csv", index=False)
+    refused = call("fit", "a.csv", *MAP, *laws)
+    assert refused.code == 3
+    assert "fill in the domain share" in refused.err
+    assert "--where 'mix!='" in refused.err

@@ -101,3 +101,39 @@ def test_flags_of_mixtures_mean_nothing_elsewhere(call: Callable[..., Any]) -> N
     answer = call("fit", "mixtures.csv", "--law", "d-cpt")
     assert answer.code == 2
     assert "--law means nothing for a table of mixtures" in answer.err
+
+
+def test_losses_of_a_mixture_are_predicted(call: Callable[..., Any]) -> None:
+    """The curve that made the losses comes back, inside its intervals; shares may be in per cent."""
+    assert call("fit", "mixtures.csv", "-o", "fits/many").code == 0
+    asked = ("predict", "fits/many", "--at", "wiki=50%,code=0.2,law=0.3")
+    document = call(*asked, "--at", "law=1", "--json").document
+    assert (document["kind"], len(document["predictions"])) == ("mixture-predict", 6)
+    shares = dict(zip(CORPORA, (0.5, 0.2, 0.3), strict=True))
+    for row in document["predictions"][:3]:
+        assert row["mixture"] == pytest.approx(shares)
+        assert row["mean"] == pytest.approx(2 + 0.1 / (shares[row["target"]] + 0.1), rel=0.01)
+        assert row["obs_lo"] <= row["mean_lo"] <= row["mean"] <= row["mean_hi"] <= row["obs_hi"]
+    assert [row["extrapolates"] for row in document["predictions"]] == [False] * 3 + [True] * 3
+    answer = call(*asked, "--eval-set", "code")
+    assert answer.out.splitlines()[0].split()[:2] == ["target", "mean"]
+    assert [line.split()[0] for line in answer.out.splitlines()[1:2]] == ["code"]
+    assert "24 runs" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "the corpora are wiki, code, law"),
+        (("--at", "wiki=0.5"), "the shares sum to 0.5; wanted 1"),
+        (("--at", "wikki=1"), "did you mean 'wiki'"),
+        (("--at", "wiki=50,code=50"), "write 0.4 or 40%"),
+        (("--at", "N=7B,D=20B,r=0.3"), "it reads shares and no N"),
+        (("--at", "wiki=1", "--law", "d-cpt"), "--law means nothing for a mixture"),
+    ],
+)
+def test_bad_mixtures_to_predict(call: Callable[..., Any], words: tuple[str, ...], said: str) -> None:
+    assert call("fit", "mixtures.csv", "-o", "fits/many").code == 0
+    answer = call("predict", "fits/many", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err

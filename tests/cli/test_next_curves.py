@@ -47,6 +47,15 @@ def test_words_and_json_say_the_same(curves: Path, call: Callable[..., Any]) -> 
     assert all(offer["width"] <= document["width"] * (1 + 1e-9) for offer in document["ranking"])
 
 
+def test_a_question_of_the_share_needs_none(curves: Path, call: Callable[..., Any]) -> None:
+    flags = ("--schedule", S, "--losses", str(curves / "curves.csv"), "--ask", "replay", "--json")
+    found = [
+        call("next", str(curves / "fits"), "--at", at, *flags).document["value"]
+        for at in ("N=100k", "r=0.6,N=100k", "r=0.9,N=100k")
+    ]
+    assert found[0] == found[1] == found[2]
+
+
 def test_own_runs_are_told_apart_by_their_schedule(
     curves: Path, call: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -79,11 +88,11 @@ def test_a_limit_that_no_share_keeps_names_the_nearest_that_can_be(
 def test_a_run_far_from_the_curves_is_said_to_be(curves: Path, call: Callable[..., Any]) -> None:
     flags = ("--ask", "final-loss", "--json")
     near = call(*_words(curves, *flags)).document["notes"]
-    distant = call(*(part.replace("N=100k", "N=1B") for part in _words(curves, *flags)))
+    distant = call(*(part.replace("steps=300", "steps=9000") for part in _words(curves, *flags)))
     assert distant.code == 0, distant.err
     far = distant.document["notes"]
     assert not any("outside the fitted curves" in note for note in near)
-    assert any("outside the fitted curves (N " in note for note in far)
+    assert any("outside the fitted curves (steps " in note for note in far)
 
 
 @pytest.mark.parametrize(

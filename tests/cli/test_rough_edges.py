@@ -20,8 +20,8 @@ SCHEDULE = "wsd(peak=1e-3, steps=384, decay=20%)"
             "got 10; replay compares general shares of the tokens, numbers in [0, 1]",
             "write 0.1 for 10 %",
         ),
-        ("0.1,20%", "got 20%; replay compares general shares", "write 0.2 for 20 %"),
-        ("0.1,x", "--values: got 'x'; wanted a number", ""),
+        ("0.1,120%", "got 120%; replay compares general shares", ""),
+        ("0.1,x", "--values: got 'x'; wanted a share such as 0.2 or 20%", ""),
     ],
 )
 def test_shares_in_per_cent_are_named_as_such(

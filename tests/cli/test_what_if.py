@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,3 +52,14 @@ def test_means_that_the_question_does_not_have_are_refused(fits: Path, call: Cal
     ):
         answer = call("plan", "fits/mine", *asked, "--sweep", axis)
         assert (answer.code, said in answer.err) == (2, True), answer.err
+
+
+def test_a_written_table_says_why_a_row_has_no_answer(
+    fits: Path, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    at = ("--at", "N=0.5M,D=1M", *KEEP, "--sweep", "keep", "--values", "-40%,+5%")
+    answer = call("plan", "fits/mine", *at, "-o", str(tmp_path / "table.json"))
+    assert answer.code == 0, answer.err
+    document = json.loads((tmp_path / "table.json").read_text())
+    assert [row["r"] is None for row in document["rows"]] == [True, False]
+    assert "the nearest that can be kept" in document["unreachable"]["0"]

@@ -122,7 +122,7 @@ def _limits(losses: Sequence[TargetLoss], infeasible: float, level: float) -> It
                 "limit_at_edge",
                 "note",
                 f"'{item.text}' is kept in {100 * item.kept:.0f} % of the draws; the cautious mixture keeps "
-                f"it in {100 * level:.0f} %.",
+                f"it in {100 * level:g} %.",
             )
 
 

@@ -47,7 +47,7 @@ def _shares(plan: MixturePlan) -> Iterator[str]:
     width = max(8, *(len(name) for name in names.values()))
     epochs = any(item.epochs is not None for item in plan.shares)
     label = PROPORTIONAL if beside(plan) == PROPORTIONAL else "runs' mean"
-    level = f"{100 * plan.question.level:.0f} %"
+    level = f"{100 * plan.question.level:g} %"
     head = f"  {'corpus':<{width}}{label:>13}{'answer':>9}  {level} interval   not told apart"
     yield f"{head}{'  epochs' if epochs else ''}  binds"
     binding = {name: item.text for item in plan.prices for name in item.corpora}
@@ -67,7 +67,7 @@ def _shares(plan: MixturePlan) -> Iterator[str]:
 
 
 def _losses(plan: MixturePlan) -> Iterator[str]:
-    level = f"{100 * plan.question.level:.0f} %"
+    level = f"{100 * plan.question.level:g} %"
     yield (
         f"  goal      {plan.value:.4f}  {level} interval {plan.lo:.4f} to {plan.hi:.4f}; "
         f"{noise_words(plan.noise)}"
@@ -101,11 +101,11 @@ def _prices(plan: MixturePlan) -> Iterator[str]:
         rate = "" if item.multiplier is None else f" ({item.multiplier:.3g} per unit at the margin)"
         yield f"  binds     {item.text}: relaxed by {item.relaxed} the goal moves by {item.change:+.5f}{rate}"
     if plan.cautious is not None:
-        level = f"{100 * plan.question.level:.0f} %"
+        level = f"{100 * plan.question.level:g} %"
         yield f"  cautious  keeping every limit in {level} of the draws: goal {plan.cautious.value:.4f}, with"
         yield from (f"            {line}" for line in _all_shares(plan.cautious.shares))
     elif plan.question.limits:
-        yield f"  cautious  no mixture keeps every limit in {100 * plan.question.level:.0f} %"
+        yield f"  cautious  no mixture keeps every limit in {100 * plan.question.level:g} %"
 
 
 def _compared(plan: MixturePlan) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _alike(plan: MixturePlan) -> Iterator[str]:
     names = dict(zip(plan.mixture, short_names(list(plan.mixture)), strict=True))
     if not plan.alike:
         return
-    yield "  cannot be told from the answer, too:"
+    yield "  cannot be told from the answer, too (in some draws worse by no more than runs scatter):"
     for item in plan.alike:
         largest = sorted(item.shares.items(), key=lambda pair: -pair[1])[:4]
         told = ", ".join(f"{names[name]} {share:.2f}" for name, share in largest if share >= 0.01)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dcpt.core.quantity import format_quantity
 
 if TYPE_CHECKING:
-    from dcpt.plan.next_runs.advice import Advice, Offer
+    from dcpt.plan.next_runs.advice import Advice, Offer, Stop
 
 MOST_LISTED = 8
 
@@ -21,13 +21,11 @@ def advice_text(advice: Advice) -> str:
         "",
         f"r* = {advice.r:.3f} ({advice.r_lo:.3f} to {advice.r_hi:.3f}, {share}); "
         f"{100 * advice.law_share:.0f} % of its variance is the law's error at the target.",
-        f"Expected regret of acting now: {advice.regret:.2g} {advice.unit}; not worth a run: "
-        f"{advice.tolerance:.2g}.",
+        regret_line(advice.regret, advice.tolerance, advice.stop, f" {advice.unit}"),
     ]
     if advice.batch:
-        lead = "Bought all the same" if advice.stop else "Buy together"
-        if advice.design_runs > sum(len(offer.candidate.cells) for offer in advice.batch):
-            lead = "Where they begin; buy these, then fit and ask again"
+        more = advice.design_runs > sum(len(offer.candidate.cells) for offer in advice.batch)
+        lead = batch_lead(bool(advice.stop), more)
         title = f"{lead} ({format_quantity(advice.flops)} FLOPs; width and regret after each):"
         lines += ["", title, *_table(advice.batch)]
     listed = advice.ranking[:MOST_LISTED]
@@ -45,6 +43,45 @@ def advice_text(advice: Advice) -> str:
     talk = [*rivals, *(f"Note: {note}" for note in advice.notes)]
     lines += ["", *talk] if talk else []
     return "\n".join(lines)
+
+
+def regret_line(regret: float, tolerance: float, stop: Sequence[Stop], unit: str = "") -> str:
+    """What acting now gives away, and on which side of what is worth a run that lies.
+
+    Parameters
+    ----------
+    regret, tolerance : float
+        Expected regret of acting now, and the one that is not worth a run.
+    stop : sequence of Stop
+        Reasons to buy nothing.
+    unit : str
+        Unit of both, after a space; empty for none.
+    """
+    side, rest = "no more than", ""
+    if regret > tolerance:
+        side = "more than"
+        rest = (
+            ", but runs on offer take too little of it away" if any(s.kind == "shrink" for s in stop) else ""
+        )
+    return (
+        f"Acting now gives away {regret:.2g}{unit} on average (its expected regret), {side} the "
+        f"{tolerance:.2g} from which another run is worth buying{rest}."
+    )
+
+
+def batch_lead(stop: bool, more: bool) -> str:
+    """What the runs listed together are, as the verdict has it.
+
+    Parameters
+    ----------
+    stop : bool
+        Whether the verdict is to buy nothing.
+    more : bool
+        Whether they are only the beginning of the runs that were counted.
+    """
+    if stop:
+        return "Not advised; whoever buys all the same begins with these"
+    return "Buy these first, then fit and ask again" if more else "Buy together"
 
 
 def _verdict(advice: Advice) -> str:

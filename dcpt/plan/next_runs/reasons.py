@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dcpt.core.quantity import format_quantity
 from dcpt.fit.unit_words import unit_of_amount
+from dcpt.plan.find_caveats import EDGE, at_edge
 from dcpt.plan.next_runs.advice import Offer, Stop
 from dcpt.plan.next_runs.belief import Belief
 from dcpt.plan.next_runs.stopping import LAW_SHARE, Baseline, StoppingRule
@@ -48,12 +50,14 @@ def reasons(
         Where there is a budget, its FLOPs and the width after the best runs it buys.
     """
     unit, width = unit_of_amount(belief.unit), belief.width
+    edge = edge_sentence(belief)
+    what = "More runs at the ratios searched will" if edge else "More runs will"
     found = []
     if regret <= tolerance:
         found.append(
             Stop(
                 "regret",
-                f"More runs will not change the answer: acting now costs {regret:.2g} {unit} on average, no "
+                f"{what} not change the answer: acting now costs {regret:.2g} {unit} on average, no "
                 f"more than the {tolerance:.2g} that are worth a run.",
             )
         )
@@ -61,7 +65,7 @@ def reasons(
         found.append(
             Stop(
                 "shrink",
-                f"More runs will not change the answer: all {offered} candidates together are expected to "
+                f"{what} not change the answer: all {offered} candidates together are expected to "
                 f"leave the interval of r* at {everything:.3f} ({width:.3f} now), less than "
                 f"{100 * rule.least_shrink:g} % narrower.",
             )
@@ -85,7 +89,35 @@ def reasons(
                 "the draws or more.",
             )
         )
+    if found and edge:
+        found[-1] = replace(found[-1], message=f"{found[-1].message} {edge}")
     return tuple(found)
+
+
+def edge_sentence(belief: Belief) -> str:
+    """Where the planned ratio is an end of the searched ones: what could not be seen, and what would show it.
+
+    Empty where it lies between them.
+    """
+    low, high = float(belief.grid[0]), float(belief.grid[-1])
+    if not at_edge(belief.r, (low, high)):
+        return ""
+    highest = abs(belief.r - high) < abs(belief.r - low)
+    place, beyond, pure = ("highest", "above", 1.0) if highest else ("lowest", "below", 0.0)
+    end = high if highest else low
+    if abs(end - pure) < 2 * EDGE:  # ratios are searched up to a thousandth from a pure mixture
+        return f"r* is {end:g}, all but one side alone: no ratio worth a run lies beyond it."
+    fitted = [fit.ranges["r"] for fit in belief.fits.values()]
+    wider = all(hi > end + EDGE if highest else lo < end - EDGE for lo, hi in fitted)
+    advice = (
+        f"the objective keeps the search from the fitted ratios {beyond} it; lift that and ask again"
+        if wider
+        else f"runs at ratios {beyond} {end:g} are what to buy; then fit and ask again"
+    )
+    return (
+        f"But r* is the {place} ratio searched ({low:g} to {high:g}), and its interval knows nothing "
+        f"of those {beyond} {end:g}, where the optimum may lie: {advice}."
+    )
 
 
 def notes(

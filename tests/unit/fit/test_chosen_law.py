@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dcpt.fit.brief import brief_text
-from dcpt.fit.chosen_law import why_chosen
+from dcpt.fit.chosen_law import why_chosen, why_not_first
+from dcpt.fit.doubt import FitWarning
 from dcpt.fit.fit_file import FitSet, load_fits
 from dcpt.fit.reach import wide_intervals
 from dcpt.fit.score import LARGEST_D, LARGEST_N
@@ -48,6 +49,51 @@ def test_a_law_that_gives_way_with_distance_is_named(fits: FitSet) -> None:
     assert "0.0200 on the largest size and 0.0200 on the largest number of tokens" in said
     assert f"up to those it would be {near} (0.0100 on the largest size and 0.0500 on the largest" in said
     assert why_chosen(FitSet(fits.fits[:1]), "general", fitted) == ""
+
+
+def test_a_law_that_errs_less_and_gives_way_is_named_with_the_reason(fits: FitSet) -> None:
+    first, second = fits
+    fitted = first.ranges["D"][1]
+    assert why_not_first(fits, "general", fitted) == ""
+    open_ends = replace(first, warnings=(FitWarning("rank", "", ("b", "g")),))
+    found = FitSet((open_ends, second))
+    assert found.best("general") is second
+    said = why_not_first(found, "general")
+    assert said == why_chosen(found, "general", fitted)
+    assert said == (
+        f"{second.law.name} is taken for general: of the laws that may be taken it has the least error on "
+        f"what was left out: 0.0200 on the largest size. Less error has {first.law.name} (0.0100 on the "
+        "largest size), but the fitted points do not determine b, g."
+    )
+    # The one that gives way is not named where it errs more, nor where every law would.
+    worse = FitSet((first, replace(second, warnings=open_ends.warnings)))
+    assert "Less error" not in why_chosen(worse, "general")
+    both = FitSet((open_ends, replace(second, warnings=open_ends.warnings)))
+    assert both.best("general") is open_ends
+    assert "may be taken" not in why_chosen(both, "general")
+
+
+def test_a_law_without_the_hold_out_that_counts_gives_way(fits: FitSet) -> None:
+    first, second = fits
+    far = 2 * first.ranges["D"][1]
+
+    def without(fit, *kinds):
+        return replace(fit, holdouts=tuple(item for item in fit.holdouts if item.kind not in kinds))
+
+    found = FitSet((without(first, LARGEST_D), second))
+    assert found.best("general", None, far) is second
+    gives_way = (
+        f"Less error has {first.law.name} (0.0100 on the largest size), but it could not be judged on the"
+    )
+    assert f"{gives_way} largest number of tokens" in why_chosen(found, "general", far)
+    # No law was judged on tokens: then sizes decide, not the error on points that were fitted.
+    sizes = FitSet((without(first, LARGEST_D), without(second, LARGEST_D)))
+    assert sizes.best("general", None, far) is sizes.fits[0]
+    assert sizes.choice("general", far).kinds == (LARGEST_N,)
+    none = FitSet(tuple(without(fit, LARGEST_N, LARGEST_D) for fit in fits))
+    least = min(none, key=lambda fit: fit.mae)
+    assert none.best("general", None, far) is least
+    assert f"the least error on the fitted points, {least.mae:.4f} nats" in why_chosen(none, "general", far)
 
 
 def test_an_interval_without_content_is_said() -> None:

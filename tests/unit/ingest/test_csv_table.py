@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from dcpt.core.errors import ConfigError, DataError
-from dcpt.ingest.csv_table import read_csv
+from dcpt.ingest.csv_table import read_cells, read_csv, to_table
+from dcpt.ingest.reading import Reading
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -150,3 +151,33 @@ def test_schedules_are_kept_and_may_be_empty(tmp_path: Path) -> None:
     assert not report.dropped
     assert table.frame["schedule"].tolist() == [text, text]
     assert table.frame["base_schedule"].tolist() == ["", text]
+
+
+@pytest.mark.parametrize(("share", "scale"), [("0.3", {}), ("30%", {}), ("30", {"r": 0.01})])
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_empty_ratio_of_a_base_is_no_ratio(
+    tmp_path: Path, share: str, scale: dict[str, float], strict: bool
+) -> None:
+    """A model before continual pre-training has seen no mixture: our own tables have r = 0 there."""
+    rows = f"1e6,0,,domain,3.5\n1e6,1e8,{share},domain,2.5\n2e6,0.0,,domain,3.1\n"
+    path = write(tmp_path, "N,D,mix,eval_set,value\n" + rows)
+    reading = Reading(columns={"r": "mix"}, scale=scale)
+    table, report = to_table(*read_cells(path, reading)[:1], path, reading, strict=strict)
+    assert table.frame["r"].tolist() == [0.0, pytest.approx(0.3), 0.0]
+    assert table.frame["phase"].tolist() == ["base", "end", "base"]
+    assert not report.dropped
+
+
+def test_an_empty_ratio_of_a_trained_row_is_refused(tmp_path: Path) -> None:
+    head = "N,D,mix,eval_set,value\n1e6,1e8,0.3,domain,2.5\n1e6,2e8,,domain,2.4\n"
+    reading = Reading(columns={"r": "mix"})
+    hints = {}
+    for base in ("", "1e6,0,,domain,3.5\n"):
+        path = write(tmp_path, head + base)
+        with pytest.raises(DataError, match=r"row 2: r is empty \(in 1 of [23] rows\)") as refused:
+            to_table(*read_cells(path, reading)[:1], path, reading, strict=True)
+        hints[base] = str(refused.value.hint)
+    for hint in hints.values():
+        assert "fill in the domain share" in hint
+        assert "--where 'mix!='" in hint
+    assert ["the bases, D = 0, too" in hint for hint in hints.values()] == [False, True]

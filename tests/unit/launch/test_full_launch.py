@@ -129,7 +129,7 @@ def test_the_lines_for_a_cluster_start_the_same_trainer(tmp_path: Path) -> None:
         assert "--rdzv-id n7b-r0.3" in line
         options = "--device cuda --precision bf16 --micro-batch 2 --recompute"
         assert line.endswith(f"-m dcpt.train full {tmp_path}/runs/n7b-r0.3 {options}")
-    assert "srun --nodes 4 --ntasks-per-node 1 torchrun" in slurm
+    assert "srun --nodes 4 --ntasks-per-node 1 --cpus-per-task ${SLURM_CPUS_PER_TASK:-8} torchrun" in slurm
     with pytest.raises(ConfigError, match="procs is 0"):
         FullSettings(0)
     assert json.dumps(settings.trainer(tmp_path))

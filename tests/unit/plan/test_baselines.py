@@ -145,7 +145,7 @@ def test_without_a_mix_in_use_the_plan_says_what_it_was_compared_with(synthetic)
     assert plan.verdict == "do not change your mix on this evidence"
     line = plan.verdict_line
     assert line.startswith(
-        "No reason to leave a mix that is as good: the evidence does not separate the answer"
+        "No reason to leave a mix that may be as good: the evidence does not separate the answer"
     )
     assert f"from '{nearest.name}' (r = {nearest.r:.3f})" in line
     assert f"differs by {nearest.difference:+.4f} ({nearest.lo:+.4f} to {nearest.hi:+.4f})" in line

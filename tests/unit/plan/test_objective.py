@@ -100,7 +100,7 @@ def test_an_objective_is_read_from_yaml(tmp_path) -> None:
         ({"keep": "general <= lots"}, "objective: keep: got 'general <= lots'; wanted a limit on the", "+2%"),
         ({"keep": "general <= 0"}, "objective: keep: got 'general <= 0'; the ceiling is 0.0; wanted", "+2%"),
         ({"keep": None}, "objective: keep: got None; wanted a limit on the general loss.", "+2%"),
-        ({"r_min": 0}, "objective: r_min is 0.0; wanted a domain share between 0 and 1.", None),
+        ({"r_min": 0}, "objective: r_min is 0.0; wanted a domain share between 0 and 1", None),
     ],
 )
 def test_a_mistake_is_said_once_with_the_way_out(change: dict[str, object], message: str, hint) -> None:

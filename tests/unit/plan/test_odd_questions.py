@@ -104,7 +104,8 @@ def test_a_given_base_is_held_against_the_bases_of_the_proxies(synthetic, factor
     doubt = said(plan, "base_unlikely")
     assert (said_of in doubt) if said_of else doubt == ""
     if said_of:
-        assert f"about {expected:.4g} for a base of 500k" in doubt
+        about = float(doubt.split("the fits say about ")[1].split(" for a base of 500k")[0])
+        assert about == pytest.approx(expected, rel=2e-3)  # the bases of the table carry noise
         assert "evaluation set, tokenizer and unit" in doubt
         assert plan.base.value == asked["general_now"]  # never put aside
 
@@ -125,7 +126,7 @@ def test_mistakes_in_python_are_told_as_those_in_files() -> None:
         ({"N": -1}, "N: got -1; wanted a positive number such as 7B."),
         ({"keep": "general <= lots"}, "keep: got 'general <= lots'; wanted a limit on the general loss."),
         ({"levl": 0.8}, "unknown key 'levl'."),
-        ({"r_min": 0}, "r_min is 0.0; wanted a domain share between 0 and 1."),
+        ({"r_min": 0}, "r_min is 0.0; wanted a domain share between 0 and 1, the ends left out"),
         ({"pools": {"domain": 0}}, "pools: got {'domain': 0}; the domain pool holds no tokens"),
         ({"budget": {"flops": -1}, "N": None}, "budget: got {'flops': -1}; the budget's flops is -1"),
     ):

@@ -8,6 +8,7 @@ slurm-wlm-basic-plugins munge) and ended by process id.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -15,6 +16,8 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 
@@ -114,6 +117,7 @@ class SlurmCluster:
 
     def __exit__(self, *_: object) -> None:
         os.environ.pop("SLURM_CONF", None)
+        steps = self._steps()
         self._call("scancel", f"--user={getpass.getuser()}")
         for daemon in reversed(self.daemons):
             daemon.terminate()
@@ -123,6 +127,20 @@ class SlurmCluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        # They would go on asking for the cluster that has gone.
+        for step in psutil.wait_procs({*steps, *self._steps()}, timeout=2)[1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                step.kill()
+
+    def _steps(self) -> list[psutil.Process]:
+        """What looks after single jobs of this cluster."""
+        found = []
+        for process in psutil.process_iter(["name"]):
+            with contextlib.suppress(psutil.Error):
+                files = process.open_files() if process.info["name"] == "slurmstepd" else []
+                if any(Path(file.path).is_relative_to(self.folder) for file in files):
+                    found.append(process)
+        return found
 
     def _start(self, name: str, *options: str) -> None:
         command = [_find(name) or name, *options]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from dcpt.sweep.prepare import Sweep, prepare
 from dcpt.sweep.price import price
 from dcpt.sweep.rounds_file import Round, Rounds
 from dcpt.sweep.run_sweep import run_sweep
+from dcpt.sweep.spec import read_sweep
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,7 @@ def test_few_mixtures_are_told(folder: Path) -> None:
         (["unifrom"], "mixture 'unifrom' is unknown"),
         ([], r"cpt.mixtures: got \[\]"),
         ({"cuont": 3}, "unknown key 'cpt.mixtures.cuont'.*\n.*did you mean 'count'"),
+        ({"design": "simplex"}, r"mixtures.design'.*\n.*keys are kind, count.*\n.*simplex, count: 12"),
         ({"bounds": {"law": [0.5, 0.2]}}, "wanted the least share first"),
         ({"rounds": [4], "count": 4}, "count and rounds are both given"),
         ({"kind": "vertices+centroid", "count": 4}, "no count"),
@@ -156,6 +160,16 @@ def test_few_mixtures_are_told(folder: Path) -> None:
 def test_mistakes(folder: Path, mixtures: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         sweep_of(folder, mixtures)
+
+
+def test_the_template_shows_mixtures_that_can_be_had(tmp_path: Path) -> None:
+    text = (resources("dcpt.sweep") / "demo.yaml").read_text(encoding="utf-8")
+    shown = re.findall(r"^  # (mixtures: .*)$", text, re.MULTILINE)
+    assert len(shown) == 2
+    for line in shown:
+        path = tmp_path / "sweep.yaml"
+        path.write_text(re.sub(r"^  ratios: .*$", f"  {line}", text, flags=re.MULTILINE))
+        assert read_sweep(path).cpt.mixtures is not None
 
 
 def test_ratios_and_mixtures_exclude_each_other(folder: Path) -> None:

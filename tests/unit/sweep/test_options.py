@@ -182,6 +182,7 @@ def test_interpolations_are_in_the_price(folder: Path) -> None:
     ("changes", "message"),
     [
         ({"mer": {"every_tokens": 7 * STEP, "rate": 0.1}}, "comes to 7 steps and a budget to 20"),
+        ({"mer": {"every_tokens": 40 * STEP, "rate": 0.1}}, "40 steps, more than the 20 of a budget"),
         ({"phases": [{"begin": 0.99, "ratio": 0.9}]}, "phase 1 of a run of 30 steps would be steps 31 to 30"),
         ({"phases": [{"begin": 0.5, "ratio": 0.9}], "keep_ratio": True}, "would have a share of 1.4"),
         ({"phases": [{"begin": 0.5}]}, "exactly one of ratio and mixture"),

@@ -8,6 +8,7 @@ from typing import Any
 from dcpt.core.quantity import format_quantity
 from dcpt.core.run_spec import to_dict
 from dcpt.plan.next_runs.advice import Stop
+from dcpt.plan.next_runs.advice_text import batch_lead, regret_line
 
 SCHEMA_VERSION = 1
 MOST_LISTED = 8
@@ -106,13 +107,9 @@ class CurveAdvice:
             f"{self.answer}: {self.value:.4g} ({self.lo:.4g} to {self.hi:.4g}, {100 * self.level:g} %).",
         ]
         if self.regret is not None and self.tolerance is not None:
-            lines.append(
-                f"Expected regret of acting now: {self.regret:.2g}; not worth a run: {self.tolerance:.2g}."
-            )
+            lines.append(regret_line(self.regret, self.tolerance, self.stop))
         if self.batch:
-            lead = "Bought all the same" if self.stop else "Buy together"
-            if self.design_runs > len(self.batch):
-                lead = "Where they begin; buy these, then fit and ask again"
+            lead = batch_lead(bool(self.stop), self.design_runs > len(self.batch))
             title = f"{lead} ({format_quantity(self.flops)} FLOPs; FLOPs each adds, width after each):"
             lines += ["", title, *_table(self.batch)]
         if self.ranking:

@@ -220,7 +220,7 @@ def _notes(outlook: Outlook, solved: Solved) -> list[str]:
     if not solved.inside:
         found.append(
             "The answer lies at the end of what was compared, where it does not move with the parameters: "
-            "what runs tell is read off the refits."
+            "what runs tell is read off the refits. Its optimum may lie beyond: compare further values too."
         )
     found.append(
         "The interval is that of the refits: what the law misses on schedules it has not seen is not in it, "

@@ -57,4 +57,4 @@ def test_without_a_mixture_in_use_none_is_told_to_be_kept() -> None:
     caveats = list(_alike([beside("uniform", -0.001)], 0.01))
     assert [item.kind for item in caveats] == ["baseline_not_told_apart"]
     line = verdict_line(judge(caveats), caveats, "", "")
-    assert line.startswith("No reason to leave a mix that is as good: the uniform mixture cannot be told")
+    assert line.startswith("No reason to leave a mix that may be as good: the uniform mixture cannot be told")

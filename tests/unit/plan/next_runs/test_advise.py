@@ -66,6 +66,40 @@ def test_a_large_tolerance_stops_and_a_small_one_does_not(synthetic: ModuleType,
     assert "shrink" not in stops(StoppingRule(least_shrink=0.0))
 
 
+def test_the_list_of_runs_agrees_with_the_verdict(synthetic: ModuleType, advice: Advice) -> None:
+    offered = [offer.candidate for offer in advice.ranking[:3]]
+
+    def words(tolerance: float) -> str:
+        rule = StoppingRule(tolerance=tolerance, least_shrink=0.0)
+        return advise(synthetic.fits(), QUESTION, synthetic.table(), offered, rule=rule, batch=1).summary()
+
+    stop, go_on = words(2 * advice.regret), words(advice.regret / 2)
+    assert stop.startswith("Stop. ")
+    assert "(its expected regret), no more than the" in stop
+    assert "Not advised; whoever buys all the same begins with these (" in stop
+    assert "Buy " not in stop
+    assert go_on.startswith("Go on: ")
+    assert "(its expected regret), more than the" in go_on
+    assert "Not advised" not in go_on
+    assert "Buy these first, then fit and ask again (" in go_on or "Buy together (" in go_on
+
+
+def test_the_end_of_the_searched_ratios_is_said(synthetic: ModuleType) -> None:
+    """A limit that nothing breaks: the domain loss falls up to the last ratio searched."""
+    low, high = believe(synthetic.fits(), QUESTION, synthetic.table()).grid[[0, -1]]
+
+    def words(**limits: float) -> str:
+        asked = Objective.of({"N": 1e6, "D": 2e6, "keep": "general <= +500%", **limits})
+        return advise(synthetic.fits(), asked, synthetic.table()).summary()
+
+    fitted = words()
+    assert fitted.startswith("Stop. More runs at the ratios searched will not change the answer: ")
+    assert f"r* is the highest ratio searched ({low:g} to {high:g})" in fitted
+    assert f"runs at ratios above {high:g} are what to buy" in fitted
+    assert "the objective keeps the search from the fitted ratios above it" in words(r_max=0.6)
+    assert "ratio searched" not in advise(synthetic.fits(), QUESTION, synthetic.table()).summary()
+
+
 def test_regret_is_nought_where_the_best_ratios_are(synthetic: ModuleType) -> None:
     belief = believe(synthetic.fits(), QUESTION, synthetic.table())
     assert regrets(belief, belief.r, factor=0.0) == pytest.approx(0.0)
