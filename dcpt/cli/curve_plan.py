@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dcpt.cli import show
+from dcpt.cli.curve_aim import aim_of, asked_fits
 from dcpt.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from dcpt.fit.loss_curves.curve_fit import CurveFit
 
 SCHEMA_VERSION = 1
-EVEN = 0.5
-"""Weight on the general loss where both sides are fitted and none is given."""
 
 MOST_ROWS = 40
 
@@ -90,7 +89,7 @@ def plan_schedule(
     for name in (file, rates_file) if ask == "best-schedule" else (file,):
         fresh(name, force)
     fits = open_curves(path)
-    chosen = _chosen(fits, law)
+    chosen = asked_fits(fits, law)
     asked = asked_of(
         fits, list(chosen.values()), schedule, base_schedule, [at] if at else [], ask == "replay"
     )
@@ -122,18 +121,6 @@ def plan_schedule(
         raise typer.Exit(EXIT_DOUBTFUL)
 
 
-def _chosen(fits: CurveFits, law: str | None) -> dict[str, CurveFit]:
-    """The fit that is asked of every side."""
-    from dcpt.core.symbols import DOMAIN, GENERAL
-    from dcpt.laws.curves.registry import get_curve_law
-
-    named = None if law is None else get_curve_law(law)
-    sides = [side for side in (GENERAL, DOMAIN) if any(item.side == side for item in fits.sets)]
-    if named is not None:
-        sides = [side for side in sides if side in named.sides] or sides
-    return {side: fits.of(side).single(None if named is None else named.name) for side in sides}
-
-
 def _question(
     chosen: dict[str, CurveFit],
     asked: Asked,
@@ -146,18 +133,8 @@ def _question(
 ) -> Question:
     from dcpt.cli.curve_asking import Question
     from dcpt.core.quantity import parse_quantity
-    from dcpt.core.symbols import DOMAIN, GENERAL
-    from dcpt.plan.schedule.aim import Aim
 
-    if weight is not None and len(chosen) < 2:
-        raise ConfigError(
-            f"--weight: only the {next(iter(chosen))} loss is fitted; there is nothing to weigh it with."
-        )
-    if len(chosen) == 2:
-        share = EVEN if weight is None else weight
-        aim = Aim.balance(chosen[GENERAL], chosen[DOMAIN], share, from_start)
-    else:
-        aim = Aim(tuple(chosen.values()), (1.0,), from_start)
+    aim = aim_of(chosen, weight, from_start)
     if not 0 < level < 1:
         raise ConfigError(f"--level {level:g}: wanted a probability between 0 and 1.")
     numbers = [] if values is None else [part.strip() for part in values.split(",") if part.strip()]

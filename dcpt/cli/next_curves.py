@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcpt.cli import show
+from dcpt.cli.curve_aim import aim_of, asked_fits
 from dcpt.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def next_for_curves(
     if not 0 < level < 1:
         raise ConfigError(f"--level {level:g}: wanted a probability between 0 and 1.")
     fits = open_curves(path)
-    chosen = _chosen(fits, law)
+    chosen = asked_fits(fits, law)
     if keep:
         chosen = {side: fit for side, fit in chosen.items() if side == GENERAL}
     open_share = bool(keep) or ask in (None, "replay")
@@ -136,18 +137,6 @@ def _outside(chosen: Mapping[str, CurveFit], setting: Setting, ask: str | None, 
     ]
 
 
-def _chosen(fits: CurveFits, law: str | None) -> dict[str, CurveFit]:
-    """The fit of every side; a law that is for one side asks that one only."""
-    from dcpt.core.symbols import DOMAIN, GENERAL
-    from dcpt.laws.curves.registry import get_curve_law
-
-    named = None if law is None else get_curve_law(law)
-    sides = [side for side in (GENERAL, DOMAIN) if any(item.side == side for item in fits.sets)]
-    if named is not None:
-        sides = [side for side in sides if side in named.sides] or sides
-    return {side: fits.of(side).single(None if named is None else named.name) for side in sides}
-
-
 def _question(
     chosen: Mapping[str, CurveFit],
     setting: Setting,
@@ -158,10 +147,9 @@ def _question(
     values: str | None,
 ) -> tuple[str, Solver]:
     """The name of the answer, and what solves for it."""
-    from dcpt.core.symbols import DOMAIN, GENERAL
+    from dcpt.core.symbols import GENERAL
     from dcpt.plan.limit import Limit
     from dcpt.plan.next_runs.curves.answer import loss_of, share_under
-    from dcpt.plan.schedule.aim import Aim
 
     if keep:
         for flag, given in (("--ask", ask), ("--weight", weight), ("--values", values)):
@@ -180,15 +168,7 @@ def _question(
     ask = ask or "replay"
     if ask not in ASK:
         raise ConfigError(f"--ask {ask}: runs are bought for {', '.join(ASK)}, or for a limit (--keep).")
-    if weight is not None and len(chosen) < 2:
-        raise ConfigError(
-            f"--weight: only the {next(iter(chosen))} loss is fitted; there is nothing to weigh it with."
-        )
-    if len(chosen) == 2:
-        share = 0.5 if weight is None else weight
-        aim = Aim.balance(chosen[GENERAL], chosen[DOMAIN], share, from_start)
-    else:
-        aim = Aim(tuple(chosen.values()), (1.0,), from_start)
+    aim = aim_of(chosen, weight, from_start)
     if ask == "final-loss":
         if values is not None:
             raise ConfigError("--values means nothing for the question final-loss; drop it.")

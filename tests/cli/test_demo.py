@@ -81,7 +81,7 @@ def test_a_launch_is_written_down_before_it_starts(
 ) -> None:
     from dcpt.launch import launch as module
 
-    def stop(*arguments: Any) -> None:
+    def stop(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "execute", stop)
