@@ -22,10 +22,6 @@ KNOWN = ("address", "num_cpus", "num_gpus", "resources", "object_store_memory")
 
 KNOCK_SECONDS = 10.0
 
-START_WAIT = ("RAY_gcs_server_port_wait_time_s", "120")
-"""How long Ray waits for a cluster that is started here. On a busy machine its own 30 s are too few; a user's
-own setting is left alone."""
-
 OBJECT_STORE = 80 * 1024 * 1024
 """Bytes of the object store of a cluster that is started here: nothing passes through it but run ids. Ray
 takes no less than 75 MiB."""
@@ -223,7 +219,6 @@ def _join(ray: Any, given: Mapping[str, Any], slots: int | None, procs: int) -> 
             _knock(address)
             ray.init(address=address, **quiet)
         else:
-            os.environ.setdefault(*START_WAIT)
             memory = int(given.get("object_store_memory", OBJECT_STORE))
             cpus = None if slots is None else max(1, math.ceil(slots * given.get("num_cpus", procs)))
             ray.init(

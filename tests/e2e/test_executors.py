@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "sweep"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "run"))
 
+from ray_home import set_home
 from slurm_cluster import SlurmCluster, missing
 from tiny_text import STEP, tiny_document, write_sweep
 
@@ -52,7 +53,7 @@ def test_a_sweep_moves_between_executors(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed (the extra dcpt[ray])")
-    monkeypatch.setenv("HOME", str(tmp_path))  # Ray keeps a token there
+    set_home(monkeypatch, tmp_path)
     monkeypatch.setattr(slurm, "QUEUE_SECONDS", 1.0)
     folder = tmp_path / "sweep"
     shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("runs", "losses.csv"))

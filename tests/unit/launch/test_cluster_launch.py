@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "train"))  # the miniature sweep lies there
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))  # and the cluster of one node there
 
+from ray_home import set_home
 from slurm_cluster import SlurmCluster, missing
 from tiny_sweep import TinySweep
 
@@ -68,7 +69,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A base and its target, and a script that every torchrun of the cluster is replaced by."""
     monkeypatch.setattr(slurm, "QUEUE_SECONDS", 0.5)
     monkeypatch.setattr(slurm, "SETTLE_SECONDS", 0.5)
-    monkeypatch.setenv("HOME", str(tmp_path))  # Ray keeps a token there
+    set_home(monkeypatch, tmp_path)
     hook = tmp_path / "hook"
     hook.mkdir()
     (hook / "torchrun.py").write_text(SCRIPT)

@@ -16,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "train"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from ray_home import set_home
 from scripted_trainer import script_everywhere, script_here
 from tiny_sweep import TinySweep
 
@@ -24,7 +25,7 @@ from dcpt.core.run_record import RunRecord
 from dcpt.run import store
 from dcpt.run.execute import execute
 from dcpt.run.executor import Place
-from dcpt.run.ray_executor import START_WAIT, RayExecutor
+from dcpt.run.ray_executor import RayExecutor
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (the extra dcpt[ray])")
 
@@ -34,8 +35,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ray on loopback with two CPUs and a GPU in name only, shut down afterwards."""
     script_everywhere(tmp_path / "hook", monkeypatch)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("HOME", str(tmp_path))  # Ray keeps a token there
-    monkeypatch.setenv(*START_WAIT)
+    set_home(monkeypatch, tmp_path)
     ray.init(
         address="local",
         num_cpus=2,
@@ -111,30 +111,3 @@ def test_nobody_at_the_address_is_said_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - began < 5
     assert "ray start --head" in str(refused.value)
     assert not ray.is_initialized()
-
-
-def test_a_cluster_that_is_started_here_gets_more_time_than_ray_gives_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[str | None] = []
-
-    def refuse(**options: Any) -> None:
-        told.append(os.environ.get(START_WAIT[0]))
-        raise RuntimeError("Timed out waiting for file gcs_server_port")
-
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(ray, "init", refuse)
-    for own in (None, "7"):
-        monkeypatch.setenv(START_WAIT[0], own or "")
-        if own is None:
-            monkeypatch.delenv(START_WAIT[0])
-        with pytest.raises(ConfigError, match="could not be started here: Timed out"):
-            RayExecutor(Place(tmp_path))
-    assert told == [START_WAIT[1], "7"]
-
-
-def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match="Ray is not installed") as refused:
-        RayExecutor(Place(tmp_path))
-    assert "dcpt[ray]" in str(refused.value)
