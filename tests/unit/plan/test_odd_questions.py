@@ -163,7 +163,6 @@ def test_swapped_sides_are_noticed_whatever_the_law(synthetic, names) -> None:
     assert plan.caveats[0].kind == "wrong_way"
 
 
-@pytest.mark.skipif(not LAW_CPU.exists(), reason="needs the committed fits")
 def test_extrapolation_is_told_before_what_may_follow_from_it() -> None:
     """150,000 times beyond the fitted tokens a law that is right on them runs the wrong way."""
     fits = load_fits(LAW_CPU)

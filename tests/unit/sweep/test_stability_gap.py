@@ -128,8 +128,6 @@ def test_what_annealing_brings_back_is_no_recovery() -> None:
 
 def test_real_curves() -> None:
     """With nine tenths of replay every measured curve is back; at higher domain shares none is."""
-    if not EXPERIMENT.exists():
-        pytest.skip("the experiment's loss table is not here")
     table = LossTable.read(EXPERIMENT)
     gaps = stability_gaps(LossTable(table.frame[table.frame["eval_set"].isin(("general", "general/dense"))]))
     little = gaps[gaps["r"] == 0.1]
