@@ -13,7 +13,7 @@ from dcpt.report.stability_card import stability_card
 from dcpt.sweep.stability_gap import find_gap, gap_lines, stability_gaps
 
 STEPS = np.arange(10, 410, 10)
-EXPERIMENT = Path(__file__).resolve().parents[3] / "experiments" / "cpt_dynamics_cpu" / "losses.csv"
+EXPERIMENT = Path(__file__).resolve().parents[3] / "experiments" / "cpt_dynamics_cpu" / "losses.csv.gz"
 
 
 def v_shape(depth: float, gain: float = 0.3, worst: float = 60.0) -> np.ndarray:
