@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from tiny_text import DOMAIN, GENERAL, STEP, tiny_document, write_documents, write_sweep
 
 from dcpt.core import files
@@ -14,6 +15,7 @@ from dcpt.core.run_spec import RunSpec
 from dcpt.cost.parameters import count_parameters
 from dcpt.run import store
 from dcpt.sweep.mixture_rows import eval_set_of
+from dcpt.sweep.prepare import Sweep, prepare
 
 CORPORA = ("prose", "notes", "law", "code")
 WORDS = {"notes": GENERAL + " sun moon star", "code": DOMAIN + " def return import"}
@@ -80,3 +82,9 @@ def pretend_finished(root: Path, run: RunSpec, noise: float = 0.0) -> None:
         for name, eval_set in eval_set_of(run.mixture.roles).items()
     ]  # fmt: skip
     files.append_lines(folder / "metrics.jsonl", rows)
+
+
+def sweep_of(folder: Path, mixtures: Any, **cpt: Any) -> Sweep:
+    """The sweep in a folder, with other mixtures."""
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(four_document(mixtures, **cpt), sort_keys=False))
+    return prepare(folder)

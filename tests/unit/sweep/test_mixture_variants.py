@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from four_corpora import CORPORA, four_document, pretend_finished, write_four
+from four_corpora import CORPORA, pretend_finished, sweep_of
 from tiny_text import BATCH, CONTEXT, STEP
 
 from dcpt.core.errors import ConfigError
@@ -23,7 +21,7 @@ from dcpt.cost.options import option_flops
 from dcpt.fit.mixtures import read_mixtures
 from dcpt.sweep import run_sweep as run_module
 from dcpt.sweep.finding import mixture_table
-from dcpt.sweep.prepare import Sweep, prepare
+from dcpt.sweep.prepare import Sweep
 from dcpt.sweep.price import price
 from dcpt.sweep.rounds import RoundSettings, check_variant, run_rounds
 from dcpt.sweep.variant_names import variant_names
@@ -40,24 +38,6 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 NAMES = [item["name"] for item in VARIANTS]
 MIXTURES: list[Any] = ["uniform", {"prose": 0.5, "law": 0.5}]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_four(tmp_path_factory.mktemp("four") / "sweep")
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(four_document(["uniform"])))
-    prepare(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "sweep"))
-
-
-def sweep_of(folder: Path, mixtures: Any, **cpt: Any) -> Sweep:
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(four_document(mixtures, **cpt), sort_keys=False))
-    return prepare(folder)
 
 
 def finish(sweep: Sweep) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from importlib.resources import files as resources
 from pathlib import Path
@@ -16,7 +15,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from four_corpora import CORPORA, four_document, pretend_finished, true_losses, write_four
+from four_corpora import CORPORA, four_document, pretend_finished, sweep_of, true_losses
 from tiny_text import STEP
 
 from dcpt.cli.sweep import describe, summary
@@ -28,29 +27,11 @@ from dcpt.sweep import run_sweep as run_module
 from dcpt.sweep.collect import collect
 from dcpt.sweep.expand import target_run
 from dcpt.sweep.mixture_rows import mixture_frame
-from dcpt.sweep.prepare import Sweep, prepare
+from dcpt.sweep.prepare import prepare
 from dcpt.sweep.price import price
 from dcpt.sweep.rounds_file import Round, Rounds
 from dcpt.sweep.run_sweep import run_sweep
 from dcpt.sweep.spec import read_sweep
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_four(tmp_path_factory.mktemp("four") / "sweep")
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(four_document(["uniform"])))
-    prepare(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "sweep"))
-
-
-def sweep_of(folder: Path, mixtures: Any, **cpt: Any) -> Sweep:
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(four_document(mixtures, **cpt), sort_keys=False))
-    return prepare(folder)
 
 
 def test_a_list_of_mixtures(folder: Path) -> None:
